@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from ..theory import bias_variance_of_logs
+from ..theory import bias_variance_of_mean_log
 from ..theory.soft_targets import one_hot
 from ..theory.validation import Array
 from .comparison import Comparison, train_members
@@ -53,7 +53,9 @@ def measure_bias_variance(config: BiasVariance) -> xr.Dataset:
     comparison = config.comparison
     pools = draw_problems(comparison.problems)
     split, replicate = _draw_training_sets(config, pools)
-    drawn = replace(comparison, problems=replace(comparison.problems, seeds=tuple(range(len(replicate)))))
+    # A network's seed is its own, whatever the other replicates.
+    seeds = tuple(seed * config.draws + d for seed in comparison.problems.seeds for d in range(config.draws))
+    drawn = replace(comparison, problems=replace(comparison.problems, seeds=seeds))
     n_members = len(replicate)
     decay = {"weight_decay": config.weight_decay}
     plans: list[tuple[Method, dict[str, float]]] = [
@@ -64,7 +66,7 @@ def measure_bias_variance(config: BiasVariance) -> xr.Dataset:
     teacher: Tensor | None = None
     columns = []
     for method, values in plans:
-        record = _DecompositionRecord(pools, replicate)
+        record = _Record(pools, replicate, comparison.epochs)
         settings = {name: np.full(n_members, value) for name, value in values.items()}
         trained = train_members(
             drawn, split, method, settings, np.arange(n_members), teacher=teacher,
@@ -95,30 +97,36 @@ def _draw_training_sets(config: BiasVariance, pools: Split) -> tuple[Split, Arra
     return replace(pools, inputs=pools.inputs[r, i], labels=pools.labels[r, i]), replicate
 
 
-class _DecompositionRecord:
-    """Decomposes the test outputs after every epoch."""
+class _Record:
+    """Adds up, epoch by epoch, what the decomposition of the test outputs needs; members come in groups."""
 
-    def __init__(self, pools: Split, replicate: Array) -> None:
+    def __init__(self, pools: Split, replicate: Array, epochs: int) -> None:
         self.pools = pools
         self.replicate = replicate
-        self.rows: list[Array] = []
+        self.draws = np.bincount(replicate)
+        n_replicates, n_test = pools.test_labels.shape
+        self.logs = np.zeros((epochs, n_replicates, n_test, pools.n_classes))
+        self.loss, self.accuracy = np.zeros((2, epochs, n_replicates))
 
-    def __call__(self, epoch: int, ensemble: Ensemble) -> None:
-        problem = torch.from_numpy(self.replicate)
-        logits = outputs_on(ensemble, self.pools.test_inputs, problem).double().cpu()
-        row = []
-        for r, labels in enumerate(self.pools.test_labels):
-            targets = one_hot(labels.numpy(), self.pools.n_classes)
-            parts = bias_variance_of_logs(logits[self.replicate == r].numpy(), targets)
-            accuracy = (logits[self.replicate == r].argmax(-1) == labels).double().mean()
-            loss = torch.nn.functional.cross_entropy(
-                logits[self.replicate == r].flatten(0, 1), labels.repeat(int((self.replicate == r).sum()))
-            )
-            row.append([*(float(part) for part in parts.mean()), float(loss), float(accuracy)])
-        self.rows.append(np.array(row))
+    def __call__(self, epoch: int, members: range, ensemble: Ensemble) -> None:
+        own = self.replicate[members.start : members.stop]
+        logits = outputs_on(ensemble, self.pools.test_inputs, torch.from_numpy(own)).double().cpu()
+        for r, logs in zip(own, logits.log_softmax(-1), strict=True):
+            labels = self.pools.test_labels[r]
+            self.logs[epoch, r] += logs.numpy()
+            self.loss[epoch, r] += float(torch.nn.functional.nll_loss(logs, labels)) / self.draws[r]
+            self.accuracy[epoch, r] += float((logs.argmax(-1) == labels).double().mean()) / self.draws[r]
 
     def dataset(self) -> xr.Dataset:
         """(epoch, seed) each."""
-        table = np.stack(self.rows)
-        names = ("noise_part", "bias", "variance", "loss", "accuracy")
-        return xr.Dataset({name: (("epoch", "seed"), table[..., i]) for i, name in enumerate(names)})
+        targets = [one_hot(labels.numpy(), self.pools.n_classes) for labels in self.pools.test_labels]
+        parts = np.array(
+            [
+                [bias_variance_of_mean_log(sums / n, y).mean()
+                 for sums, n, y in zip(logs, self.draws, targets, strict=True)]
+                for logs in self.logs
+            ]
+        )  # fmt: skip
+        columns = dict(zip(("noise_part", "bias", "variance"), np.moveaxis(parts, -1, 0), strict=True))
+        columns |= {"loss": self.loss, "accuracy": self.accuracy}
+        return xr.Dataset({name: (("epoch", "seed"), values) for name, values in columns.items()})

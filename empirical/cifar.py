@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tarfile
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,37 @@ _SETS = {
 }
 
 
+def locate(name: str, folder: str | Path | None = None) -> Path:
+    """Return the folder that holds a set's files, downloading them if no folder is named.
+
+    Called before long work, so that missing data end it at once.
+
+    Parameters
+    ----------
+    name : {"cifar10", "cifar100"}
+    folder : path, optional
+        As `load_cifar` takes it.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, files are missing from the folder, or there is no network.
+    """
+    if name not in _SETS:
+        raise InputError(f"name must be one of {', '.join(_SETS)}; got {name!r}.")
+    source = os.environ.get("SELFDISTILL_CIFAR") if folder is None else folder
+    if source is None:
+        return download(name)
+    root = Path(source)
+    archive, _, train_files, test_files, *_ = _SETS[name]
+    for file in (*train_files, *test_files):
+        if not (root / archive).is_file() and _unpacked(root, file) is None:
+            raise InputError(
+                f"{root} holds neither {file} nor {archive}. It must hold CIFAR's binary version."
+            )
+    return root
+
+
 def load_cifar(
     name: str, n_train: int, n_test: int, rng: np.random.Generator, folder: str | Path | None = None
 ) -> Data:
@@ -60,11 +93,8 @@ def load_cifar(
     InputError
         If the name is unknown, the files are missing, or there is no network.
     """
-    if name not in _SETS:
-        raise InputError(f"name must be one of {', '.join(_SETS)}; got {name!r}.")
+    root = locate(name, folder)
     archive, _, train_files, test_files, label_bytes, n_classes = _SETS[name]
-    source = os.environ.get("SELFDISTILL_CIFAR") if folder is None else folder
-    root = Path(source) if source is not None else download(name)
     x, y = _draw(root, archive, train_files, label_bytes, check_count(n_train, "n_train"), rng)
     x_test, y_test = _draw(root, archive, test_files, label_bytes, check_count(n_test, "n_test"), rng)
     return standardise(name, x, y, x_test, y_test, n_classes, axis=(0, 2, 3))
@@ -88,7 +118,10 @@ def download(name: str) -> Path:
         ) from None
     cache = pooch.os_cache("selfdistill")
     try:
-        pooch.retrieve(_ROOT + archive, known_hash=digest, fname=archive, path=cache)
+        pooch.retrieve(
+            _ROOT + archive, known_hash=digest, fname=archive, path=cache,
+            progressbar=find_spec("tqdm") is not None,
+        )  # fmt: skip
     except (OSError, ValueError) as error:
         raise InputError(
             f"{archive} could not be downloaded ({type(error).__name__}: {error}). Without a network, fetch "
@@ -113,39 +146,51 @@ def _draw(
     return rows[:, label_bytes:].reshape(-1, 3, 32, 32).astype(np.float32) / 255, labels
 
 
+def _unpacked(root: Path, name: str) -> Path | None:
+    return next((path for path in (root / name, root / Path(name).name) if path.is_file()), None)
+
+
 def _read(root: Path, archive: str, name: str) -> bytes:
-    for path in (root / name, root / Path(name).name):
-        if path.is_file():
-            return path.read_bytes()
-    packed = root / archive
-    if packed.is_file():
-        with tarfile.open(packed) as tar:
+    path = _unpacked(root, name)
+    if path is not None:
+        return path.read_bytes()
+    try:
+        with tarfile.open(root / archive) as tar:
             member = tar.extractfile(name)
             if member is not None:
                 return member.read()
-    raise InputError(f"{root} holds neither {name} nor {archive}. It must hold CIFAR's binary version.")
+    except (tarfile.TarError, KeyError, EOFError, OSError) as error:
+        raise InputError(
+            f"{root / archive} cannot be read ({type(error).__name__}: {error}). Fetch it again."
+        ) from None
+    raise InputError(f"{root / archive} holds no file {name}. It must be CIFAR's binary version.")
 
 
 class CropAndFlip:
-    """A `prepare` hook: shifts each image by up to `padding` pixels and mirrors half of them, on the device."""
+    """A `prepare` hook: shifts each image by up to `padding` pixels and mirrors half of them, on the device.
 
-    def __init__(self, seed: int, padding: int = 4) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
+    Draws of a member come from its own seed, so that they do not depend on its company.
+    """
+
+    def __init__(self, padding: int = 4) -> None:
         self.padding = padding
+        self.generators: list[torch.Generator] = []
 
     def __call__(self, batch: Batch) -> Batch:
         """Return the batch with its images (M, b, c, h, w) augmented."""
+        if batch.step == 0:
+            # Offset, so that shifts and minibatches do not share a member's random numbers.
+            self.generators = [torch.Generator().manual_seed(s + 2**33) for s in batch.ensemble.seeds]
         x, p = batch.inputs, self.padding
         m, b, c, h, w = x.shape
-        draws = torch.randint(0, 2 * p + 1, (2, m * b), generator=self.generator).to(x.device)
-        mirrored = (torch.rand(m * b, generator=self.generator) < 0.5).to(x.device)
+        draws = torch.stack([torch.randint(0, 2 * p + 1, (2, b), generator=g) for g in self.generators])
+        mirrors = torch.stack([torch.rand(b, generator=g) < 0.5 for g in self.generators])
+        down, across = draws.to(x.device).transpose(0, 1).reshape(2, m * b)
         padded = torch.nn.functional.pad(x.reshape(m * b, c, h, w), (p, p, p, p))
-        rows = draws[0][:, None] + torch.arange(h, device=x.device)
-        columns = draws[1][:, None] + torch.arange(w, device=x.device)
-        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+        rows = down[:, None] + torch.arange(h, device=x.device)
+        columns = across[:, None] + torch.arange(w, device=x.device)
+        columns = torch.where(mirrors.to(x.device).reshape(m * b, 1), columns.flip(1), columns)
         images = torch.arange(m * b, device=x.device)[:, None, None, None]
         channels = torch.arange(c, device=x.device)[None, :, None, None]
-        batch.inputs = padded[images, channels, rows[:, None, :, None], columns[:, None, None, :]].reshape(
-            x.shape
-        )
-        return batch
+        moved = padded[images, channels, rows[:, None, :, None], columns[:, None, None, :]]
+        return replace(batch, inputs=moved.reshape(x.shape))

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..theory.validation import Array, InputError
 from . import metrics
+from .architectures import Network, initialise
+from .cifar import CropAndFlip
 from .ensemble import Ensemble
 from .methods import CROSS_ENTROPY, METHODS
-from .networks import convnet, mlp
 from .problems import Problems, Split, draw_problems
-from .residual import resnet
-from .soft_labels import Method, outputs_on, train_method
+from .soft_labels import EachEpoch, Method, outputs_on, train_method
 from .training import TrainingConfig
-
-Network = Literal["mlp", "convnet", "resnet18", "resnet34"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,17 @@ class Comparison:
     methods : tuple of Method
         Each with a grid of the same number of candidates: the tuning budget. Cross-entropy is added if
         missing: its tuned networks are the teachers.
-    network : {"mlp", "convnet", "resnet18", "resnet34"}
-        Architecture.
+    network : str
+        Architecture, one of `architectures.Network`.
     hidden : tuple of int
-        Widths of the hidden layers; of the others, the channels of their first.
+        Widths, as `architectures.build_network` takes them.
     epochs, batch_size, learning_rate
-        Of SGD with momentum 0.9 and a cosine schedule, for all methods.
+        Of SGD with momentum 0.9 and a cosine schedule, for all methods. CIFAR's images are shifted and
+        mirrored; teachers' outputs are those of the images as they are.
+    decay_scale : float
+        Multiplies every weight decay: grids and experiments name those of small networks on digits.
     device : str
+        On a GPU, in mixed precision.
     """
 
     problems: Problems = field(default_factory=Problems)
@@ -52,14 +53,19 @@ class Comparison:
     epochs: int = 40
     batch_size: int = 100
     learning_rate: float = 0.05
+    decay_scale: float = 1.0
     device: str = "cpu"
 
     def training(self, weight_decay: Sequence[float] | float = 0.0) -> TrainingConfig:
         """Return how every network is trained."""
         return TrainingConfig(
             epochs=self.epochs, batch_size=self.batch_size, learning_rate=self.learning_rate,
-            weight_decay=weight_decay, schedule="cosine",
+            weight_decay=weight_decay, schedule="cosine", mixed_precision=self.device.startswith("cuda"),
         )  # fmt: skip
+
+    def each_seed(self) -> list[Comparison]:
+        """Return one comparison a seed: a seed's numbers do not depend on its company."""
+        return [replace(self, problems=replace(self.problems, seeds=(s,))) for s in self.problems.seeds]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +100,14 @@ def train_members(
     *,
     teacher: Tensor | None = None,
     generation: int = 0,
-    each_epoch: Callable[[int, Ensemble], None] | None = None,
+    each_epoch: EachEpoch | None = None,
 ) -> Trained:
     """Train one network for each entry of `problem`.
 
     Parameters
     ----------
     settings : mapping of str to array (M,)
-        ``weight_decay`` is the optimiser's, the rest the guide's.
+        ``weight_decay`` is the optimiser's (times `decay_scale`), the rest the guide's.
     problem : integer array (M,)
     teacher : Tensor (P, n, K), optional
         Logits of each problem's teacher on its training inputs.
@@ -109,55 +115,25 @@ def train_members(
         Sets initialisations and minibatches apart from those of other generations; within one, all members
         on a problem share them.
     each_epoch : callable, optional
-        Told (epoch, ensemble) after every epoch.
+        As `train_method` takes it.
     """
     values = {name: torch.tensor(np.array(v, np.float32)) for name, v in settings.items()}
-    decay = values.pop("weight_decay", torch.zeros(len(problem)))
+    decay = values.pop("weight_decay", torch.zeros(len(problem))) * comparison.decay_scale
     index = torch.from_numpy(np.asarray(problem))
     seeds = [comparison.problems.seeds[i] + 10_000 * generation for i in problem]
     run = train_method(
-        initialise(comparison, split, seeds), split.inputs, split.labels, method,
+        start(comparison, split, seeds), split.inputs, split.labels, method,
         comparison.training(decay.tolist()), settings=values, problem=index,
-        teacher=None if teacher is None else teacher[index], each_epoch=each_epoch,
+        teacher=None if teacher is None else teacher[index],
+        augment=CropAndFlip if comparison.problems.data.startswith("cifar") else None, each_epoch=each_epoch,
     )  # fmt: skip
     return Trained(method, run.ensemble, index)
 
 
-def initialise(comparison: Comparison, split: Split, seeds: Sequence[int]) -> Ensemble:
+def start(comparison: Comparison, split: Split, seeds: Sequence[int]) -> Ensemble:
     """Fresh networks for the problems, one a seed."""
     shape = tuple(split.inputs.shape[2:])
-    return Ensemble.initialise(
-        lambda: build_network(comparison.network, shape, split.n_classes, comparison.hidden),
-        seeds,
-        device=comparison.device,
-    )
-
-
-def build_network(
-    name: Network, shape: tuple[int, ...], n_classes: int, hidden: tuple[int, ...]
-) -> nn.Module:
-    """Network for inputs of a shape: images (channels, height, width), or rows, square ones being images too.
-
-    Raises
-    ------
-    InputError
-        If the architecture is unknown, or needs images and the inputs are none.
-    """
-    if name == "mlp":
-        return mlp(math.prod(shape), n_classes, hidden)
-    if name not in get_args(Network):
-        raise InputError(f"network must be one of {', '.join(get_args(Network))}; got {name!r}.")
-    side = math.isqrt(shape[0]) if len(shape) == 1 else 0
-    if len(shape) == 1 and side**2 == shape[0]:
-        return nn.Sequential(
-            nn.Unflatten(1, (1, side, side)), build_network(name, (1, side, side), n_classes, hidden)
-        )
-    if len(shape) != 3:
-        raise InputError(f"a {name} needs images (channels, height, width); the inputs have shape {shape}.")
-    if name == "convnet":
-        return convnet(shape[0], n_classes, hidden[0])
-    depth = int(name.removeprefix("resnet"))
-    return resnet(depth, n_classes, channels=shape[0], width=hidden[0])
+    return initialise(comparison.network, shape, split.n_classes, comparison.hidden, seeds, comparison.device)
 
 
 def train_candidates(
@@ -227,7 +203,7 @@ def compare(comparison: Comparison) -> xr.Dataset:
     -------
     xarray.Dataset
         Every metric of `METRICS` over (method, seed), the chosen candidate and each candidate's test
-        accuracy over (method, candidate, seed), and reliability diagrams over (method, bin).
+        accuracy over (method, candidate, seed), and reliability diagrams over (method, seed, bin).
 
     Raises
     ------
@@ -270,17 +246,26 @@ def _tested(trained: Trained, chosen: Array, split: Split) -> xr.Dataset:
     results = measure_outputs(probabilities[chosen], labels[chosen])
     everyone = [_score(metrics.accuracy, p, y) for p, y in zip(probabilities, labels, strict=True)]
     n_candidates = len(trained.method.grid)
-    finite = [m for m in chosen if np.isfinite(probabilities[m]).all()]
-    diagram = metrics.reliability_diagram(
-        np.concatenate(probabilities[finite]), np.concatenate(labels[finite]), 10
-    )
+    diagrams = [_diagram(probabilities[m], labels[m]) for m in chosen]
     return xr.Dataset(
         {name: ("seed", values) for name, values in results.items()}
         | {
             "chosen": ("seed", (chosen // len(split.inputs)).astype(np.int32)),
             "candidate_accuracy": (("candidate", "seed"), np.reshape(everyone, (n_candidates, -1))),
-            "bin_confidence": ("bin", diagram.confidence),
-            "bin_accuracy": ("bin", diagram.accuracy),
-            "bin_count": ("bin", diagram.count.astype(np.int32)),
+        }
+        | {
+            f"bin_{name}": (("seed", "bin"), np.stack([d[name] for d in diagrams]))
+            for name in ("confidence", "accuracy", "count")
         }
     )
+
+
+def _diagram(p: Array, y: Array) -> dict[str, Array]:
+    """Reliability diagram in ten bins; of a network that diverged, empty."""
+    if not np.isfinite(p).all():
+        nothing = np.full(10, np.nan)
+        return {"confidence": nothing, "accuracy": nothing, "count": np.zeros(10, np.int32)}
+    diagram = metrics.reliability_diagram(p, y, 10)
+    return {
+        "confidence": diagram.confidence, "accuracy": diagram.accuracy, "count": diagram.count.astype(np.int32)
+    }  # fmt: skip

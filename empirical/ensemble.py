@@ -30,12 +30,15 @@ class Ensemble:
     seeds : tuple of int
         One a member: it decides the initialisation, and the order of minibatches in training. A member's
         numbers do not depend on its company.
+    at_once : int or None
+        How many members run together; None for all of them.
     """
 
     skeleton: nn.Module
     parameters: Parameters
     buffers: Parameters
     seeds: tuple[int, ...]
+    at_once: int | None = None
 
     @classmethod
     def initialise(
@@ -45,6 +48,7 @@ class Ensemble:
         *,
         device: str | torch.device = "cpu",
         dtype: torch.dtype | None = None,
+        at_once: int | None = None,
     ) -> Ensemble:
         """Build one member a seed.
 
@@ -56,11 +60,14 @@ class Ensemble:
         device : str or torch.device
         dtype : torch.dtype, optional
             Of parameters and buffers; float32 unless the network says otherwise.
+        at_once : int, optional
+            Run at most so many members together. All is best for small networks; one by one for those
+            that fill the machine alone.
 
         Raises
         ------
         InputError
-            If there is no seed.
+            If there is no seed, or `at_once` is not a positive whole number.
 
         Examples
         --------
@@ -74,6 +81,8 @@ class Ensemble:
         seeds = tuple(int(s) for s in seeds)
         if not seeds:
             raise InputError("an ensemble needs at least one seed.")
+        if at_once is not None:
+            check_count(at_once, "at_once")
         members = []
         with torch.random.fork_rng(devices=[]):
             for seed in seeds:
@@ -85,6 +94,7 @@ class Ensemble:
             {name: p.detach() for name, p in parameters.items()},
             dict(buffers),
             seeds,
+            at_once,
         )
 
     def __len__(self) -> int:
@@ -106,23 +116,26 @@ class Ensemble:
 
     def select(self, members: Sequence[int] | slice) -> Ensemble:
         """Some of the members, by position."""
+        if members == range(len(self)):
+            return self  # no copy
         positions = range(len(self))[members] if isinstance(members, slice) else members
         index = torch.tensor(list(positions), device=self.device)
-        return Ensemble(
-            self.skeleton,
-            {name: p[index] for name, p in self.parameters.items()},
-            {name: b[index] for name, b in self.buffers.items()},
-            tuple(self.seeds[int(i)] for i in positions),
+        return replace(
+            self,
+            parameters={name: p[index] for name, p in self.parameters.items()},
+            buffers={name: b[index] for name, b in self.buffers.items()},
+            seeds=tuple(self.seeds[int(i)] for i in positions),
         )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Ensemble]) -> Ensemble:
         """Join ensembles of one architecture, in order."""
-        return cls(
-            parts[0].skeleton,
-            {name: torch.cat([e.parameters[name] for e in parts]) for name in parts[0].parameters},
-            {name: torch.cat([e.buffers[name] for e in parts]) for name in parts[0].buffers},
-            tuple(seed for e in parts for seed in e.seeds),
+        first = parts[0]
+        return replace(
+            first,
+            parameters={name: torch.cat([e.parameters[name] for e in parts]) for name in first.parameters},
+            buffers={name: torch.cat([e.buffers[name] for e in parts]) for name in first.buffers},
+            seeds=tuple(seed for e in parts for seed in e.seeds),
         )
 
     def forward(self, inputs: Tensor, parameters: Parameters | None = None) -> Tensor:
@@ -139,7 +152,7 @@ class Ensemble:
         def one(p: Parameters, b: Parameters, x: Tensor) -> Any:
             return functional_call(self.skeleton, (p, b), (x,))
 
-        outputs: Tensor = torch.func.vmap(one, randomness="different")(
+        outputs: Tensor = torch.func.vmap(one, randomness="different", chunk_size=self.at_once)(
             self.parameters if parameters is None else parameters, self.buffers, inputs
         )
         return outputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +57,56 @@ def available_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def member_groups(
+    ensemble: Ensemble, inputs: Tensor, config: TrainingConfig, memory: float | None = None
+) -> list[range]:
+    """Split the members into as few groups as fit in memory, none larger than the ensemble runs at once.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    inputs : Tensor (n, ...)
+        Of one member.
+    config : TrainingConfig
+    memory : float, optional
+        Bytes; 80 % of what the device has free if not given.
+
+    Raises
+    ------
+    InputError
+        If not even one member fits.
+    """
+    budget = 0.8 * available_bytes(ensemble.device) if memory is None else memory
+    each = bytes_per_member(ensemble, inputs, config)
+    if each > budget:
+        raise InputError(
+            f"training one member needs about {each / 2**20:.0f} MiB; {budget / 2**20:.0f} MiB are allowed. "
+            "Choose a smaller batch_size or network, or raise memory."
+        )
+    size = min(int(budget // each), ensemble.at_once or len(ensemble))
+    return [range(i, min(i + size, len(ensemble))) for i in range(0, len(ensemble), size)]
+
+
+def for_members(config: TrainingConfig, members: range) -> TrainingConfig:
+    """Return the configuration with the members' own learning rates and weight decays."""
+
+    def part(value: Any) -> Any:
+        return value if np.ndim(value) == 0 else list(value)[members.start : members.stop]
+
+    return replace(config, learning_rate=part(config.learning_rate), weight_decay=part(config.weight_decay))
+
+
+def join(parts: Sequence[Training]) -> Training:
+    """Put groups of members that were trained one after another together again."""
+    if len(parts) == 1:
+        return parts[0]
+    return Training(
+        Ensemble.concatenate([part.ensemble for part in parts]),
+        np.concatenate([part.losses for part in parts], axis=1),
+        np.concatenate([part.diverged_at for part in parts]),
+    )
+
+
 def train_within(
     memory: float | None,
     ensemble: Ensemble,
@@ -84,40 +134,16 @@ def train_within(
         If not even one member fits.
     """
     x = as_inputs(inputs, ensemble)
-    budget = 0.8 * available_bytes(ensemble.device) if memory is None else memory
-    each = bytes_per_member(ensemble, x, config)
-    group = int(budget // each)
-    if group < 1:
-        raise InputError(
-            f"training one member needs about {each / 2**20:.0f} MiB; {budget / 2**20:.0f} MiB are allowed. "
-            "Choose a smaller batch_size or network, or raise memory."
-        )
-    if group >= len(ensemble):
-        return train(ensemble, x, targets, loss, config, prepare=prepare)
-    parts = []
-    for start in range(0, len(ensemble), group):
-        members = range(start, min(start + group, len(ensemble)))
-        parts.append(
+    return join(
+        [
             train(
                 ensemble.select(members),
                 x,
                 tree_map(lambda t, m=members: t[m.start : m.stop], targets),
                 loss,
-                _for_members(config, members),
+                for_members(config, members),
                 prepare=prepare,
             )
-        )
-    return Training(
-        Ensemble.concatenate([part.ensemble for part in parts]),
-        np.concatenate([part.losses for part in parts], axis=1),
-        np.concatenate([part.diverged_at for part in parts]),
+            for members in member_groups(ensemble, x, config, memory)
+        ]
     )
-
-
-def _for_members(config: TrainingConfig, members: range) -> TrainingConfig:
-    """Return the configuration with the members' own learning rates and weight decays."""
-
-    def part(value: Any) -> Any:
-        return value if np.ndim(value) == 0 else list(value)[members.start : members.stop]
-
-    return replace(config, learning_rate=part(config.learning_rate), weight_decay=part(config.weight_decay))

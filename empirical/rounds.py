@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import scipy.stats
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from ..theory import corrupt_labels, corruption_matrix
 from ..theory.soft_targets import one_hot
 from ..theory.validation import Array, InputError
+from .architectures import Network, initialise
 from .cifar import CropAndFlip, load_cifar
 from .datasets import Data, load
-from .devices import own_device
 from .ensemble import Ensemble
 from .memory import train_within
-from .networks import mlp
-from .residual import resnet, vgg
 from .tangent import tangent_kernel
 from .threads import one_thread
 from .training import TrainingConfig, squared_error
@@ -37,7 +37,8 @@ class RoundsConfig:
         The next round's targets are the raw outputs, or the softmax of them.
     data : str
         "cifar10", "cifar100", or a set of `datasets.load`.
-    network : {"mlp", "resnet18", "resnet34", "vgg"}
+    network : str
+        One of `architectures.Network`.
     seeds : tuple of int
         One a member: its initialisation, its label noise, its order of minibatches.
     rounds : int
@@ -45,15 +46,17 @@ class RoundsConfig:
     label_noise : float
         Share of training labels replaced by another class, drawn uniformly.
     hidden : tuple of int
-        Of the MLP.
+        Widths, as `architectures.build_network` takes them.
     epochs, batch_size, learning_rate, weight_decay
-        As in `TrainingConfig`; SGD with momentum 0.9 and a cosine schedule.
+        As in `TrainingConfig`; SGD with momentum 0.9 and a cosine schedule. CIFAR's images are shifted and
+        mirrored.
     device : str
+        On a GPU, in mixed precision.
     """
 
     loss: Literal["squared", "cross_entropy"]
     data: str = "digits"
-    network: Literal["mlp", "resnet18", "resnet34", "vgg"] = "mlp"
+    network: Network = "mlp"
     seeds: tuple[int, ...] = (0, 1, 2, 3)
     rounds: int = 10
     n_train: int = 400
@@ -65,6 +68,10 @@ class RoundsConfig:
     learning_rate: float = 0.05
     weight_decay: float = 5e-3
     device: str = "cpu"
+
+    def each_seed(self) -> list[RoundsConfig]:
+        """Return one run a seed; the split of the data into training and test points is then its own too."""
+        return [replace(self, seeds=(seed,)) for seed in self.seeds]
 
 
 def measure_rounds(config: RoundsConfig) -> xr.Dataset:
@@ -78,14 +85,16 @@ def measure_rounds(config: RoundsConfig) -> xr.Dataset:
         entropy of their centred singular values), and for MLPs `filter_order`, the rank correlation of the
         measured filters with the eigenvalues of the start's tangent kernel (1: the theory's order).
     """
-    with one_thread():
+    with one_thread() if config.network == "mlp" else nullcontext():
         return _measure(config)
 
 
 def _measure(config: RoundsConfig) -> xr.Dataset:
     data = _data(config)
     labels = np.stack([_noisy(data, config.label_noise, seed) for seed in config.seeds])
-    start = Ensemble.initialise(_builder(config, data), config.seeds, device=own_device(config.device))
+    start = initialise(
+        config.network, data.inputs.shape[1:], data.n_classes, config.hidden, config.seeds, config.device
+    )
     inputs = torch.as_tensor(data.inputs, device=start.device)
     indicators = np.stack([one_hot(row, data.n_classes, like=data.inputs) for row in labels])
     given = torch.as_tensor(indicators, device=start.device)
@@ -101,7 +110,7 @@ def _measure(config: RoundsConfig) -> xr.Dataset:
     )
     targets, rows, diverged = given, [], np.zeros(len(config.seeds), bool)
     for _ in range(config.rounds):
-        augment = CropAndFlip(config.seeds[0]) if config.data.startswith("cifar") else None
+        augment = CropAndFlip() if config.data.startswith("cifar") else None
         run = train_within(None, start, inputs, targets, loss, training, prepare=augment)
         diverged |= run.diverged
         outputs = run.ensemble.predict(inputs)
@@ -126,25 +135,9 @@ def _data(config: RoundsConfig) -> Data:
     return data
 
 
-def _builder(config: RoundsConfig, data: Data) -> Callable[[], nn.Module]:
-    if config.network == "mlp":
-        n_inputs = int(np.prod(data.inputs.shape[1:]))
-        return lambda: mlp(n_inputs, data.n_classes, config.hidden)
-    if data.inputs.ndim != 4:
-        raise InputError(
-            f"{config.network} needs images (n, channels, height, width); {config.data} has none."
-        )
-    if config.network == "vgg":
-        return lambda: vgg(data.n_classes, channels=data.inputs.shape[1])
-    depth = 18 if config.network == "resnet18" else 34
-    return lambda: resnet(depth, data.n_classes, channels=data.inputs.shape[1])
-
-
 def _noisy(data: Data, rate: float, seed: int) -> Array:
-    rng = np.random.default_rng([seed, 3])
-    shift = rng.integers(1, data.n_classes, len(data.targets))
-    flipped = rng.random(len(data.targets)) < rate
-    return np.where(flipped, (data.targets + shift) % data.n_classes, data.targets)
+    matrix = corruption_matrix("symmetric", data.n_classes, rate)
+    return corrupt_labels(data.targets, matrix, np.random.default_rng([seed, 3]))
 
 
 def _eigenbases(start: Ensemble, inputs: Array) -> list[tuple[Array, Array]]:

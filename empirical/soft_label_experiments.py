@@ -187,17 +187,17 @@ def _softened(teacher: Tensor, split: Split, temperatures: Array) -> dict[str, A
 
 @dataclass(frozen=True)
 class Teachers:
-    """One student architecture beneath teachers of several widths, one of them its own."""
+    """One student architecture beneath teachers of several widths, as multiples of its own."""
 
     comparison: Comparison = field(default_factory=Comparison)
-    widths: tuple[int, ...] = (16, 64, 256)
+    factors: tuple[float, ...] = (0.25, 1.0, 4.0)
     alpha: float = 0.8
     temperature: float = 2.0
     weight_decay: float = 1e-2
 
 
 def measure_teachers(config: Teachers) -> xr.Dataset:
-    """Metrics of teachers and of their students over (width, seed), and of the student alone over (seed,)."""
+    """Metrics of teachers and of their students over (factor, seed), and of the student alone over (seed,)."""
     comparison = config.comparison
     split = draw_problems(comparison.problems)
     members = _each_problem(comparison)
@@ -205,8 +205,8 @@ def measure_teachers(config: Teachers) -> xr.Dataset:
         len(members), alpha=config.alpha, temperature=config.temperature, weight_decay=config.weight_decay
     )
     rows: dict[str, list[Array]] = {}
-    for width in config.widths:
-        wide = replace(comparison, hidden=(width,) * len(comparison.hidden))
+    for factor in config.factors:
+        wide = replace(comparison, hidden=tuple(max(1, round(factor * width)) for width in comparison.hidden))
         teachers = train_teachers(wide, split, config.weight_decay)
         students = train_members(
             comparison, split, SELF_DISTILLATION, settings, members, teacher=teachers.logits(split.inputs),
@@ -217,9 +217,9 @@ def measure_teachers(config: Teachers) -> xr.Dataset:
                 rows.setdefault(f"{role}_{name}", []).append(values)
     alone = train_members(comparison, split, CROSS_ENTROPY, settings, members, generation=1)
     return xr.Dataset(
-        {name: (("width", "seed"), np.stack(values)) for name, values in rows.items()}
+        {name: (("factor", "seed"), np.stack(values)) for name, values in rows.items()}
         | {f"alone_{name}": ("seed", values) for name, values in measure_test(alone, split).items()},
-        coords={"width": np.array(config.widths, np.int32), "seed": _seed_coordinate(comparison)},
+        coords={"factor": np.array(config.factors), "seed": _seed_coordinate(comparison)},
     )
 
 
@@ -256,9 +256,10 @@ def measure_schedules(config: Schedules) -> xr.Dataset:
     )  # fmt: skip
     trained = train_members(comparison, split, method, settings, members)
     shape = (len(config.schedules), n_finals, n_seeds)
-    epochs = range(1, comparison.epochs + 1)
+    epochs = np.arange(1, comparison.epochs + 1, dtype=np.int32)
     weights = [
-        [progressive_weight(t, comparison.epochs, 1.0, name) for t in epochs] for name in config.schedules
+        [progressive_weight(int(t), comparison.epochs, 1.0, name) for t in epochs]
+        for name in config.schedules
     ]
     return xr.Dataset(
         {
@@ -268,6 +269,7 @@ def measure_schedules(config: Schedules) -> xr.Dataset:
         | {"weight": (("schedule", "epoch"), np.array(weights))},
         coords={
             "schedule": list(config.schedules),
+            "epoch": epochs,
             "final": np.array(config.finals),
             "seed": _seed_coordinate(comparison),
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from ..theory import ema_decay
 from ..theory.validation import InputError
 from .ensemble import Ensemble, Parameters
 from .losses import soft_cross_entropy
+from .memory import for_members, join, member_groups
 from .training import Batch, Training, TrainingConfig, train
 
 
@@ -73,6 +75,8 @@ class Term:
 
 
 Guide = Callable[[Samples], Sequence[Term]]
+Hook = Callable[[Batch], Batch]
+EachEpoch = Callable[[int, range, Ensemble], None]
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ def guided_loss(guide: Guide) -> Callable[[Tensor, dict[str, Any]], Tensor]:
     """Turn a guide into the loss of one member's batch that `train` takes."""
 
     def loss(outputs: Tensor, given: dict[str, Any]) -> Tensor:
+        if outputs.dtype in (torch.float16, torch.bfloat16):
+            outputs = outputs.float()  # targets would otherwise be rounded to the outputs' few digits
         terms = guide(Samples(logits=outputs.detach(), **given))
         total = torch.zeros(outputs.shape[0], device=outputs.device)
         for term in terms:
@@ -137,9 +143,11 @@ def train_method(
     settings: Mapping[str, Tensor] | None = None,
     problem: Tensor | None = None,
     teacher: Tensor | None = None,
-    each_epoch: Callable[[int, Ensemble], None] | None = None,
+    augment: Callable[[], Hook] | None = None,
+    each_epoch: EachEpoch | None = None,
+    memory: float | None = None,
 ) -> Training:
-    """Train every member by a soft-label method.
+    """Train every member by a soft-label method, in as few groups of members as fit in memory.
 
     Parameters
     ----------
@@ -157,8 +165,13 @@ def train_method(
         Which problem each member learns; member i learns problem i if not given.
     teacher : Tensor (M, n, K), optional
         Teacher's logits on each member's training inputs.
+    augment : callable, optional
+        Makes a `prepare` hook that changes a batch's inputs, such as `cifar.CropAndFlip`; one a group of
+        members. Teachers and past outputs are those of the unchanged inputs.
     each_epoch : callable, optional
-        Told (epoch, ensemble) after every epoch.
+        Told (epoch, members, ensemble) after every epoch: `members` is the range of those in the group.
+    memory : float, optional
+        Bytes that training may take; 80 % of what the device has free if not given.
 
     Returns
     -------
@@ -167,36 +180,62 @@ def train_method(
     Raises
     ------
     InputError
-        If the method needs a teacher and none is given, or shapes do not fit.
+        If the method needs a teacher and none is given, shapes do not fit, or no member fits in memory.
     """
-    n_members, n_samples = len(ensemble), inputs.shape[1]
-    device = ensemble.device
-    inputs, labels = inputs.to(device), labels.to(device)
+    n_members = len(ensemble)
     problem = torch.arange(n_members) if problem is None else problem
-    problem = problem.to(device)
     if problem.shape != (n_members,) or int(problem.max()) >= len(inputs):
         raise InputError(
             f"problem must name one of the {len(inputs)} problems for each of {n_members} members."
         )
     if "teacher" in method.needs and teacher is None:
         raise InputError(f"{method.name} learns from a teacher: give its logits (members, samples, classes).")
-    settings = {name: value.to(device) for name, value in (settings or {}).items()}
-    sources = _Sources(ensemble, method, config.epochs)
+    data = inputs.to(ensemble.device), labels.to(ensemble.device)
 
-    def given(past: Tensor | None) -> dict[str, Any]:
-        """What every sample carries: (M, n, ...)."""
-        carried = {
-            "labels": labels[problem],
-            "settings": {k: v[:, None].expand(-1, n_samples) for k, v in settings.items()},
-        }
-        if teacher is not None and "teacher" in method.needs:
-            carried["teacher"] = teacher.to(device)
-        if past is not None:
-            carried["past"] = past
-        return carried
+    def train_group(members: range) -> Training:
+        part = slice(members.start, members.stop)
+        return _train_group(
+            ensemble.select(members), *data, method, for_members(config, members),
+            settings={name: value[part] for name, value in (settings or {}).items()}, problem=problem[part],
+            teacher=teacher[part] if teacher is not None and "teacher" in method.needs else None,
+            augment=augment() if augment else None,
+            each_epoch=partial(_tell, each_epoch, members) if each_epoch else None,
+        )  # fmt: skip
+
+    return join([train_group(members) for members in member_groups(ensemble, data[0][0], config, memory)])
+
+
+def _tell(each_epoch: EachEpoch, members: range, epoch: int, ensemble: Ensemble) -> None:
+    each_epoch(epoch, members, ensemble)
+
+
+def _train_group(
+    ensemble: Ensemble,
+    inputs: Tensor,
+    labels: Tensor,
+    method: Method,
+    config: TrainingConfig,
+    *,
+    settings: Mapping[str, Tensor],
+    problem: Tensor,
+    teacher: Tensor | None,
+    augment: Hook | None,
+    each_epoch: Callable[[int, Ensemble], None] | None,
+) -> Training:
+    device, n_samples = ensemble.device, inputs.shape[1]
+    problem = problem.to(device)
+    sources = _Sources(ensemble, method, config.epochs)
+    carried: dict[str, Any] = {
+        "labels": labels[problem],
+        "settings": {k: v.to(device)[:, None].expand(-1, n_samples) for k, v in settings.items()},
+    }
+    if teacher is not None:
+        carried["teacher"] = teacher.to(device)
 
     def prepare(batch: Batch) -> Batch:
         own = replace(batch, inputs=inputs[problem[:, None], batch.index])
+        if augment is not None:
+            own = augment(own)
         return replace(own, targets={**batch.targets, **sources(own)})
 
     def after_epoch(epoch: int, current: Ensemble) -> dict[str, Any] | None:
@@ -204,14 +243,14 @@ def train_method(
             each_epoch(epoch, current)
         if "past" not in method.needs:
             return None
-        return given(outputs_on(current, inputs, problem).softmax(dim=-1))
+        return carried | {"past": outputs_on(current, inputs, problem).softmax(dim=-1)}
 
-    start = None
+    start = carried
     if "past" in method.needs:
         n_classes = int(outputs_on(ensemble, inputs[:, :1], problem).shape[-1])
-        start = torch.nn.functional.one_hot(labels[problem], n_classes).to(inputs)
+        start = carried | {"past": torch.nn.functional.one_hot(labels[problem], n_classes).to(inputs)}
     return train(
-        ensemble, inputs[0], given(start), guided_loss(method.guide), config, prepare=prepare,
+        ensemble, inputs[0], start, guided_loss(method.guide), config, prepare=prepare,
         each_epoch=after_epoch,
     )  # fmt: skip
 

@@ -28,7 +28,8 @@ def write_dataset(data: xr.Dataset, path: Path) -> None:
 def read_dataset(path: Path) -> xr.Dataset:
     """Read a whole dataset into memory and close its file."""
     with xr.open_dataset(path, engine="scipy", mmap=False) as data:
-        return data.load()
+        # The file's own types would be forced on what is made of the data: NaN beside whole numbers.
+        return data.load().drop_encoding()
 
 
 class NetCDFStore(FileSystemStoreBackend):  # type: ignore[misc]

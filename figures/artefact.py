@@ -69,6 +69,14 @@ class Artefact:
         """The rest of the docstring: what the figure shows."""
         return "\n".join(self.docstring.splitlines()[1:]).strip()
 
+    def data_sets(self, scale: Scale) -> set[str]:
+        """Names of the data that must be fetched before it can be measured; most need none."""
+        try:
+            ask: Callable[[Scale], set[str]] = getattr(self.module, "data_sets", lambda _: set())
+        except Exception:  # a module that cannot be imported is reported when it is run
+            return set()
+        return ask(scale)
+
     def measure(self, scale: Scale) -> xr.Dataset:
         """Measure, or read the kept measurement of the same code, scale, seed and device."""
         return run_unit(

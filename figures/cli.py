@@ -29,7 +29,7 @@ from .costs import read_costs
 from .printing import claims_table, outcome_line, run_json, summary
 from .report import render_report
 from .rounds_command import rounds
-from .run import Outcome, Watcher, check_device, prepare_folder, run_artefacts
+from .run import Outcome, Watcher, check_device, fetch_data, prepare_folder, run_artefacts
 from .scale import Scale, ScaleName
 
 app = typer.Typer(
@@ -110,6 +110,7 @@ def reproduce(
     chosen = select_artefacts(artefacts or [])
     run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=out / ".cache")
     folder = prepare_folder(out)
+    fetch_data(chosen, run)
     outcomes = watched(chosen, run, folder, quiet=quiet or as_json)
     save_claims([claim for outcome in outcomes for claim in outcome.claims], folder)
     write_text(folder / "report.html", render_report(outcomes, run))
@@ -132,6 +133,7 @@ def verify(
     """Check every claim and print the table; exit with 1 if a theorem fails. Writes nothing."""
     chosen = select_artefacts(artefacts or [])
     run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=None)
+    fetch_data(chosen, run)
     outcomes = watched(chosen, run, None, quiet=quiet or as_json)
     if not quiet and not as_json:
         console.print(claims_table([claim for outcome in outcomes for claim in outcome.claims]))

@@ -81,6 +81,22 @@ def check_device(device: str) -> str:
     return device
 
 
+def fetch_data(artefacts: Sequence[Artefact], scale: Scale) -> None:
+    """Find or download the data that artefacts need, so that what is missing ends a run before any work.
+
+    Raises
+    ------
+    InputError
+        If they cannot be had.
+    """
+    needed = set[str]().union(*(artefact.data_sets(scale) for artefact in artefacts))
+    if needed:
+        from ..empirical.cifar import locate
+
+        for name in sorted(needed):
+            locate(name)
+
+
 def run_artefacts(
     artefacts: Sequence[Artefact], scale: Scale, folder: Path | None, watcher: Watcher | None = None
 ) -> list[Outcome]:

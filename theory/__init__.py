@@ -6,6 +6,7 @@ from .bias_variance import (
     Decomposition,
     bias_variance,
     bias_variance_of_logs,
+    bias_variance_of_mean_log,
     label_gradients,
     regularization_samples,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "beta_targets",
     "bias_variance",
     "bias_variance_of_logs",
+    "bias_variance_of_mean_log",
     "brownian_bridge_kernel",
     "collapse_bounds",
     "collapse_rounds_grid",

@@ -79,7 +79,7 @@ def bias_variance_of_logs(log_probabilities: Any, targets: Any) -> Decomposition
 
     Unnormalised logits are accepted: they are normalised here.
     """
-    from scipy.special import entr, logsumexp  # here, so that importing the floor stays quick
+    from scipy.special import logsumexp  # here, so that importing the floor stays quick
 
     logs = np.asarray(log_probabilities, dtype=np.float64)
     y = as_real_array(targets, "targets")
@@ -91,17 +91,56 @@ def bias_variance_of_logs(log_probabilities: Any, targets: Any) -> Decomposition
     check_probabilities(y, "targets")
     if np.isnan(logs).any():
         raise InputError("probabilities hold NaN; leave out members that diverged.")
-    logs = logs - logsumexp(logs, axis=-1, keepdims=True)
-    mean_log = logs.mean(axis=0)
-    log_norm = logsumexp(mean_log, axis=-1)
+    return bias_variance_of_mean_log((logs - logsumexp(logs, axis=-1, keepdims=True)).mean(axis=0), y)
+
+
+def bias_variance_of_mean_log(mean_log: Any, targets: Any) -> Decomposition:
+    """As `bias_variance`, from all that it needs of the members: the mean of their log-probabilities.
+
+    Members can so be added up one by one, without holding all their outputs.
+
+    Parameters
+    ----------
+    mean_log : array (N, K)
+        ``E_D[log p_D]``, each member's probabilities summing to 1.
+    targets : array (N, K)
+        True distributions.
+
+    Raises
+    ------
+    InputError
+        As `bias_variance`; also if some row cannot be such a mean (the exponentials sum to more than 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from selfdistill.theory import bias_variance
+    >>> from selfdistill.theory import bias_variance_of_mean_log
+    >>> p, y = np.array([[[0.9, 0.1]], [[0.6, 0.4]]]), np.array([[1.0, 0.0]])
+    >>> at_once, added_up = bias_variance(p, y), bias_variance_of_mean_log(np.log(p).mean(axis=0), y)
+    >>> np.allclose(at_once, added_up)
+    True
+    """
+    from scipy.special import entr, logsumexp
+
+    logs, y = np.asarray(mean_log, dtype=np.float64), as_real_array(targets, "targets")
+    if logs.ndim != 2 or 0 in logs.shape or y.shape != logs.shape:
+        raise InputError(f"mean_log and targets must have one shape (N, K); got {logs.shape} and {y.shape}.")
+    check_probabilities(y, "targets")
+    log_norm = logsumexp(logs, axis=-1)
     if not np.isfinite(log_norm).all():
         sample = int(np.flatnonzero(~np.isfinite(log_norm))[0])
         raise InputError(
             f"at sample {sample} every class has probability 0 in some member, so the members' geometric "
             "mean does not exist. Use probabilities above 0 (bias_variance_of_logs keeps tiny ones)."
         )
+    if log_norm.max() > 1e-6:
+        raise InputError(
+            f"exp(mean_log) sums to {np.exp(log_norm.max()):.3g} in some row; a mean of log-probabilities "
+            "gives at most 1. Normalise each member's outputs first."
+        )
     noise = entr(y).sum(axis=-1)
-    cross = -np.where(y > 0, y * np.where(y > 0, mean_log - log_norm[:, None], 0.0), 0.0).sum(axis=-1)
+    cross = -np.where(y > 0, y * np.where(y > 0, logs - log_norm[:, None], 0.0), 0.0).sum(axis=-1)
     # E[KL(p̄ ‖ p_D)] = −log Σ exp E[log p_D]; it is what the geometric mean lacks of mass 1.
     return Decomposition(noise, cross - noise, -log_norm)
 

@@ -1,9 +1,9 @@
 """Progressive self-distillation against the other methods, on the paper's four measures.
 
 Error, negative log-likelihood, calibration error and area under the risk-coverage curve of the tuned networks of
-the comparison table (digits): means with 95 % intervals over seeds. Grey diamonds are what the paper reports for a
-PreAct ResNet-18 on CIFAR-100, a harder problem that this project has not measured: there the ranking of
-methods, not the level, is to be compared.
+the comparison table: means with 95 % intervals over seeds. Grey diamonds are what the paper reports for a
+PreAct ResNet-18 on CIFAR-100, a harder problem than digits: the ranking of methods, not the level, is to be
+compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from ..claim import Claim
 from ..reference import read
 from ..scale import Scale
-from ..soft_label_scale import NOISE_NAMES, compared, dots, paired
+from ..soft_label_scale import compared, dots, paired, tables
+from ..soft_label_scale import data_sets as data_sets
 from ..style import BOUND, new_figure
 
 # Metric: axis label, factor, name in the reported table, words of the claim.
@@ -41,9 +42,9 @@ def claims(data: xr.Dataset) -> list[Claim]:
     """K6."""
     return [
         Claim.from_samples("K6", f"Progressive self-distillation has a lower {words} than {rival} ({where}).",
-                           paired(data, metric, "progressive", rival, noise), relation="≤",
+                           paired(table, metric, "progressive", rival), relation="≤",
                            note="paired difference over seeds")
-        for noise, where in enumerate(NOISE_NAMES)
+        for where, table in tables(data)
         for metric, (_, _, _, words) in PANELS.items()
         for rival in ("cross-entropy", "label smoothing")
     ]  # fmt: skip
@@ -55,7 +56,7 @@ def draw(data: xr.Dataset) -> Figure:
     reported = read("reported.json")["kim2021"]
     methods = [str(m) for m in data["method"].values]
     for panel, (metric, (label, factor, column, _)) in zip(axes.flat, PANELS.items(), strict=True):
-        dots(panel, data[metric], scale=factor)
+        dots(panel, data, metric, scale=factor)
         index = reported["columns"].index(column)
         panel.plot(
             [reported[key][index] for key in REPORTED.values()], [methods.index(m) for m in REPORTED], "D",

@@ -9,6 +9,7 @@ choosing cannot flatter. Matched experiment 2, claims M16 and M19 on networks.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -26,8 +27,13 @@ LOSSES: tuple[Literal["squared"], Literal["cross_entropy"]] = ("squared", "cross
 NETWORKS: tuple[Literal["resnet18"], Literal["vgg"]] = ("resnet18", "vgg")
 
 
+def data_sets(scale: Scale) -> set[str]:
+    """Names of the data that must be there besides the bundled sets."""
+    return {config.data for config in configs(scale)} - {"digits"}
+
+
 def configs(scale: Scale) -> list[RoundsConfig]:
-    """Both losses; at full scale also CIFAR-10 with a ResNet and a VGG."""
+    """Both losses; at full scale also CIFAR-10 with a ResNet and a VGG, a unit of its own for every seed."""
     first = 1000 * scale.seed
     seeds = tuple(range(first, first + scale.choose(smoke=2, quick=6, full=10)))
     rounds = scale.choose(smoke=3, quick=12, full=20)
@@ -46,20 +52,23 @@ def configs(scale: Scale) -> list[RoundsConfig]:
     images = [
         RoundsConfig(
             loss, data="cifar10", network=network, seeds=seeds[:3], rounds=10, n_train=50_000, n_test=10_000,
-            epochs=60, batch_size=512, weight_decay=5e-4, device=scale.device,
-        )
+            hidden=(64,), epochs=60, batch_size=512, weight_decay=5e-4, device=scale.device,
+        ).each_seed()
         for network in NETWORKS
         for loss in LOSSES
     ]  # fmt: skip
-    return digits + scale.choose(smoke=[], quick=[], full=images)
+    return digits + scale.choose(smoke=[], quick=[], full=list(chain.from_iterable(images)))
 
 
 def measure(scale: Scale) -> xr.Dataset:
     """All runs; those with fewer seeds or rounds are padded with NaN."""
     chosen = configs(scale)
-    data = xr.concat(scale.map(measure_rounds, chosen), dim="run", join="outer")
-    data["run"] = [f"{c.data}, {c.network}, {c.loss.replace('_', '-')}" for c in chosen]
-    return data
+    runs: dict[str, list[xr.Dataset]] = {}
+    for config, result in zip(chosen, scale.map(measure_rounds, chosen), strict=True):
+        name = f"{config.data}, {config.network}, {config.loss.replace('_', '-')}"
+        runs.setdefault(name, []).append(result)
+    parts = [xr.concat(results, dim="seed") for results in runs.values()]
+    return xr.concat(parts, dim="run", join="outer").assign_coords(run=list(runs))
 
 
 def early_and_late(accuracy: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], ...]:

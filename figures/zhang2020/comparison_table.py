@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from ..claim import Claim, Relation
 from ..intervals import t_half_width
 from ..scale import Scale
-from ..soft_label_scale import NOISE_NAMES, compared, paired
+from ..soft_label_scale import compared, paired, tables
+from ..soft_label_scale import data_sets as data_sets
 from ..style import new_figure
 
 # Column: metric, factor, decimals, whether more is better (None: neither).
@@ -36,30 +37,30 @@ CLAIMED: tuple[tuple[str, str, Relation], ...] = (
 
 
 def measure(scale: Scale) -> xr.Dataset:
-    """Every metric of every method, tuned and tested per seed, on clean and noisy digits."""
+    """Every metric of every method, tuned and tested per seed, in every setting."""
     return compared(scale)
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """Z7."""
     found = []
-    for noise, where in enumerate(NOISE_NAMES):
+    for where, table in tables(data):
         for method in ("label smoothing", "Beta smoothing", "self-distillation"):
             for metric, words, relation in CLAIMED:
                 found.append(
                     Claim.from_samples("Z7", f"{method.capitalize()} {words} ({where}).",
-                                       paired(data, metric, method, "cross-entropy", noise),
+                                       paired(table, metric, method, "cross-entropy"),
                                        relation=relation, note="paired difference over seeds")
                 )  # fmt: skip
     return found
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """One block of rows a noise level."""
-    figure, axes = new_figure(1, 2, width=10.2, height=2.5)
-    for noise, panel in enumerate(axes[:, 0]):
-        _table(panel, data.isel(noise=noise))
-        panel.set_title(f"{NOISE_NAMES[noise]}, {data.sizes['seed']} seeds", loc="left")
+    """One block of rows a setting."""
+    figure, axes = new_figure(1, data.sizes["setting"], width=10.2, height=2.5)
+    for panel, (where, table) in zip(axes[:, 0], tables(data), strict=True):
+        _table(panel, table)
+        panel.set_title(f"{where}, {table.sizes['seed']} seeds", loc="left")
     return figure
 
 

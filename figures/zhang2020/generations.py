@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from ...empirical.soft_label_experiments import Generations, measure_generations
 from ..claim import Claim
 from ..scale import Scale
-from ..soft_label_scale import NOISE_LEVELS, NOISE_NAMES, comparison, over_noise
+from ..soft_label_scale import data_sets as data_sets
+from ..soft_label_scale import over_settings, tables
 from ..style import COLOURS, band, new_figure, rounds_axis
 
 PANELS = {
@@ -26,17 +27,15 @@ PANELS = {
 
 
 def measure(scale: Scale) -> xr.Dataset:
-    """Every metric over (noise, generation, seed)."""
+    """Every metric over (setting, generation, seed)."""
     n = scale.choose(smoke=3, quick=10, full=10)
-    configs = [Generations(comparison(scale, noise), generations=n) for noise in NOISE_LEVELS]
-    return over_noise(scale.map(measure_generations, configs))
+    return over_settings(scale, measure_generations, lambda _, unit: Generations(unit, generations=n))
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """Z6."""
     found = []
-    for noise, where in enumerate(NOISE_NAMES):
-        table = data.isel(noise=noise)
+    for where, table in tables(data):
         second = table.isel(generation=1) - table.isel(generation=0)
         last = table.isel(generation=-1) - table.isel(generation=0)
         n = data.sizes["generation"]
@@ -57,11 +56,9 @@ def draw(data: xr.Dataset) -> Figure:
     """Four metrics over generations."""
     figure, axes = new_figure(2, 2, height=3.0)
     for panel, (metric, label) in zip(axes.flat, PANELS.items(), strict=True):
-        for noise, where in enumerate(NOISE_NAMES):
-            values = data[metric].isel(noise=noise).transpose("seed", "generation")
-            band(
-                panel, data["generation"], values, color=COLOURS[noise], marker="o", markersize=3, label=where
-            )
+        for i, (where, table) in enumerate(tables(data)):
+            values = table[metric].transpose("seed", "generation")
+            band(panel, data["generation"], values, color=COLOURS[i], marker="o", markersize=3, label=where)
         rounds_axis(panel, "generation")
         panel.set_ylabel(label)
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -15,17 +15,17 @@ from matplotlib.figure import Figure
 from ...empirical.soft_label_experiments import TemperatureSweep, measure_temperatures
 from ..claim import Claim
 from ..scale import Scale
-from ..soft_label_scale import NOISE_LEVELS, NOISE_NAMES, comparison, over_noise
+from ..soft_label_scale import data_sets as data_sets
+from ..soft_label_scale import over_settings, tables
 from ..style import COLOURS, band, new_figure
 
 
 def sweep(scale: Scale) -> xr.Dataset:
-    """Return the sweep over (noise, temperature, seed) that this and Zhou et al.'s artefacts share."""
+    """Return the sweep over (setting, temperature, seed) that this and Zhou et al.'s artefacts share."""
     temperatures = scale.choose(
         smoke=(1.0, 3.0, 10.0), quick=TemperatureSweep().temperatures, full=TemperatureSweep().temperatures
     )
-    configs = [TemperatureSweep(comparison(scale, noise), temperatures) for noise in NOISE_LEVELS]
-    return over_noise(scale.map(measure_temperatures, configs))
+    return over_settings(scale, measure_temperatures, lambda _, unit: TemperatureSweep(unit, temperatures))
 
 
 def measure(scale: Scale) -> xr.Dataset:
@@ -37,13 +37,14 @@ def claims(data: xr.Dataset) -> list[Claim]:
     """Z8."""
     found = [
         Claim.theorem("Z8", "A softened teacher's entropy rises with the temperature.", 0.0,
-                      data["teacher_uncertainty"].diff("temperature"), relation="≥",
+                      np.concatenate([t["teacher_uncertainty"].diff("temperature").values.ravel()
+                                      for _, t in tables(data)]), relation="≥",
                       source="selfdistill.theory.softmax"),
     ]  # fmt: skip
-    for noise, where in enumerate(NOISE_NAMES):
-        diversity = data["teacher_diversity"].isel(noise=noise)
+    for where, table in tables(data):
+        diversity = table["teacher_diversity"]
         fall = diversity.isel(temperature=-1) - diversity.max("temperature")
-        student = data["accuracy"].isel(noise=noise, variant=0)
+        student = table["accuracy"].isel(variant=0)
         found += [
             Claim.from_samples("Z8", f"The teacher's diversity at the highest temperature is below its "
                                f"largest by at least 0.1 nat ({where}).", fall, relation="≤", predicted=-0.1),
@@ -58,22 +59,14 @@ def draw(data: xr.Dataset) -> Figure:
     """Teachers' uncertainty and diversity, students' accuracy."""
     figure, axes = new_figure(3, width=3.9)
     panels = (
-        (data["teacher_uncertainty"], "teacher's uncertainty, nats"),
-        (data["teacher_diversity"], "teacher's confidence diversity, nats"),
-        (data["accuracy"].isel(variant=0), "student's test accuracy"),
+        ("teacher_uncertainty", "teacher's uncertainty, nats"),
+        ("teacher_diversity", "teacher's confidence diversity, nats"),
+        ("accuracy", "student's test accuracy"),
     )
-    for panel, (values, label) in zip(axes[0], panels, strict=True):
-        for noise, where in enumerate(NOISE_NAMES):
-            samples = np.asarray(values.isel(noise=noise).transpose("seed", "temperature"), float)
-            band(
-                panel,
-                data["temperature"],
-                samples,
-                color=COLOURS[noise],
-                marker="o",
-                markersize=3,
-                label=where,
-            )
+    for panel, (metric, label) in zip(axes[0], panels, strict=True):
+        for i, (where, table) in enumerate(tables(data)):
+            values = table.isel(variant=0)[metric].transpose("seed", "temperature")
+            band(panel, data["temperature"], values, color=COLOURS[i], marker="o", markersize=3, label=where)
         panel.set(xlabel="temperature τ", ylabel=label, xscale="log")
         panel.set_xticks([1, 2, 4, 10], ["1", "2", "4", "10"])
         panel.minorticks_off()

@@ -15,28 +15,36 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ...empirical.bias_variance_experiment import BiasVariance, measure_bias_variance
+from ...empirical.comparison import Comparison
 from ..claim import Claim
 from ..scale import Scale
-from ..soft_label_scale import NOISE_LEVELS, NOISE_NAMES, comparison, over_noise
+from ..soft_label_scale import Setting, over_settings, tables
+from ..soft_label_scale import data_sets as data_sets
 from ..style import COLOURS, band, new_figure
 
 
 def measure(scale: Scale) -> xr.Dataset:
-    """Noise, bias, variance and loss over (noise, method, epoch, seed)."""
-    draws, n_draw = scale.choose(smoke=(3, 60), quick=(8, 250), full=(20, 250))
-    configs = [BiasVariance(comparison(scale, noise), draws, n_draw) for noise in NOISE_LEVELS]
-    return over_noise(scale.map(measure_bias_variance, configs))
+    """Noise, bias, variance and loss over (setting, method, epoch, seed)."""
+    draws = scale.choose(smoke=3, quick=8, full=20)
+
+    def build(setting: Setting, unit: Comparison) -> BiasVariance:
+        return BiasVariance(unit, 6 if setting.deep else draws, n_draw=unit.problems.n_train // 2)
+
+    return over_settings(scale, measure_bias_variance, build)
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """W1, W2."""
-    total = data["noise_part"] + data["bias"] + data["variance"]
+    excess = [
+        table["noise_part"] + table["bias"] + table["variance"] - table["loss"] for _, table in tables(data)
+    ]
     found = [
         Claim.theorem("W1", "Noise, bias and variance sum to the mean cross-entropy of the ensemble.",
-                      data["loss"], total, tolerance=1e-10, source="selfdistill.theory.bias_variance"),
+                      0.0, np.concatenate([e.values.ravel() for e in excess]), tolerance=1e-10,
+                      source="selfdistill.theory.bias_variance"),
     ]  # fmt: skip
-    for noise, where in enumerate(NOISE_NAMES):
-        last = data.isel(noise=noise, epoch=-1)
+    for where, table in tables(data):
+        last = table.isel(epoch=-1)
         plain = last.isel(method=0)
         for i in (1, 2):
             name = str(data["method"].values[i]).capitalize()
@@ -51,13 +59,13 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """Bias and variance over epochs, one row a noise level."""
-    figure, axes = new_figure(2, 2, height=3.0)
-    for noise, where in enumerate(NOISE_NAMES):
-        for panel, part in zip(axes[noise], ("bias", "variance"), strict=True):
+    """Bias and variance over epochs, one row a setting."""
+    figure, axes = new_figure(2, data.sizes["setting"], height=3.0)
+    for row, (where, table) in zip(axes, tables(data), strict=True):
+        for panel, part in zip(row, ("bias", "variance"), strict=True):
             for i, method in enumerate(data["method"].values):
-                values = np.asarray(data[part].isel(noise=noise, method=i).transpose("seed", "epoch"), float)
-                band(panel, data["epoch"], values, color=COLOURS[i], label=str(method))
+                values = table[part].isel(method=i).transpose("seed", "epoch")
+                band(panel, table["epoch"], values, color=COLOURS[i], label=str(method))
             panel.set(xlabel="epoch", ylabel=f"{part}, nats", title=f"{part.capitalize()}, {where}")
             if part == "bias":
                 panel.set_yscale("log")

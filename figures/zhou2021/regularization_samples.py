@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 
 from ..claim import Claim
 from ..scale import Scale
-from ..soft_label_scale import NOISE_NAMES
+from ..soft_label_scale import data_sets as data_sets
+from ..soft_label_scale import tables
 from ..style import COLOURS, band, new_figure
 from ..zhang2020.temperature import sweep
 
@@ -25,21 +26,20 @@ READINGS = {"push": "pushes the label down", "magnitude": "outweighs the label"}
 
 
 def measure(scale: Scale) -> xr.Dataset:
-    """Counts, and accuracies with and without regularization samples, over (noise, temperature, seed)."""
+    """Counts, and accuracies with and without regularization samples, over (setting, temperature, seed)."""
     return sweep(scale)
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """W6, W7."""
     found = []
-    for noise, where in enumerate(NOISE_NAMES):
-        table = data.isel(noise=noise)
+    for where, table in tables(data):
         for reading, words in READINGS.items():
             correlations = [
                 _correlation(
                     table[f"share_{reading}"].isel(seed=s), table["accuracy"].isel(variant=0, seed=s)
                 )
-                for s in range(data.sizes["seed"])
+                for s in range(table.sizes["seed"])
             ]
             found.append(
                 Claim.from_samples("W6", "Over temperatures, accuracy falls with the share of samples on which "
@@ -66,8 +66,7 @@ def draw(data: xr.Dataset) -> Figure:
     figure, axes = new_figure(3, width=4.0, height=3.8)
     shares, against, dropped = axes[0]
     tau = data["temperature"]
-    for noise, where in enumerate(NOISE_NAMES):
-        table = data.isel(noise=noise)
+    for i, (where, table) in enumerate(tables(data)):
         accuracy = table["accuracy"].transpose("variant", "seed", "temperature")
         for reading, line in (("push", "-"), ("magnitude", "--")):
             values = table[f"share_{reading}"].transpose("seed", "temperature")
@@ -75,7 +74,7 @@ def draw(data: xr.Dataset) -> Figure:
                 shares,
                 tau,
                 values,
-                color=COLOURS[noise],
+                color=COLOURS[i],
                 linestyle=line,
                 label=f"{READINGS[reading]}, {where}",
             )
@@ -84,7 +83,7 @@ def draw(data: xr.Dataset) -> Figure:
             accuracy[0].mean("seed"),
             "o-",
             markersize=4,
-            color=COLOURS[noise],
+            color=COLOURS[i],
         )
         for point, offset in ((0, (4, 5)), (-1, (8, -10))):
             against.annotate(
@@ -97,7 +96,7 @@ def draw(data: xr.Dataset) -> Figure:
                 dropped,
                 tau,
                 accuracy[variant],
-                color=COLOURS[noise],
+                color=COLOURS[i],
                 linestyle=line,
                 label=f"{name}, {where}",
             )

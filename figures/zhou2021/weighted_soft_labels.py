@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from ..claim import Claim, Relation
 from ..reference import read
 from ..scale import Scale
-from ..soft_label_scale import NOISE_NAMES, compared, dots, paired
+from ..soft_label_scale import compared, dots, paired, tables
+from ..soft_label_scale import data_sets as data_sets
 from ..style import COLOURS, legend_below, new_figure
 
 METHODS = ["cross-entropy", "self-distillation", "weighted soft labels"]
@@ -35,9 +36,9 @@ def claims(data: xr.Dataset) -> list[Claim]:
     """W8."""
     return [
         Claim.from_samples("W8", f"Weighted soft labels {words} plain distillation ({where}).",
-                           paired(data, metric, "weighted soft labels", "self-distillation", noise),
+                           paired(table, metric, "weighted soft labels", "self-distillation"),
                            relation=relation, note="teacher and student of one kind; paired over seeds")
-        for noise, where in enumerate(NOISE_NAMES)
+        for where, table in tables(data)
         for metric, words, relation in CLAIMED
     ]  # fmt: skip
 
@@ -46,8 +47,8 @@ def draw(data: xr.Dataset) -> Figure:
     """Ours, and the paper's."""
     figure, axes = new_figure(2, width=5.4, height=3.2)
     ours, theirs = axes[0]
-    dots(ours, data["accuracy"], scale=100)
-    ours.set(xlabel="test accuracy, %", title="Measured here, digits")
+    dots(ours, data, "accuracy", scale=100)
+    ours.set(xlabel="test accuracy, %", title="Measured here")
     legend_below(ours, 2)
     names = list(REPORTED_NAMES.values())
     for i, (setting, values) in enumerate(read("reported.json")["zhou2021"]["top1_percent"].items()):

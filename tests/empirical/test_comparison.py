@@ -7,22 +7,26 @@ import pytest
 import torch
 
 from selfdistill.empirical import losses, methods, problems
+from selfdistill.empirical.architectures import build_network
 from selfdistill.empirical.comparison import (
     Comparison,
-    build_network,
     compare,
     measure_outputs,
     select,
     train_candidates,
+    train_members,
 )
 from selfdistill.empirical.datasets import load
 from selfdistill.empirical.ensemble import Ensemble
+from selfdistill.empirical.memory import bytes_per_member
 from selfdistill.empirical.methods import budget
 from selfdistill.empirical.networks import mlp
 from selfdistill.empirical.problems import Problems, draw_problems
 from selfdistill.empirical.soft_labels import Method, Samples, Term, guided_loss, outputs_on, train_method
 from selfdistill.empirical.training import MinibatchOrder, TrainingConfig
 from selfdistill.theory import InputError, mixed_targets
+
+from ..made_cifar import write_cifar100
 
 TINY = Comparison(
     Problems(n_train=60, n_validation=50, n_test=80, noise=0.2, seeds=(3, 4)), hidden=(8,), epochs=2
@@ -113,7 +117,7 @@ def test_the_past_is_the_labels_first_and_the_last_epochs_outputs_then(rng):
     train_method(
         Ensemble.initialise(lambda: mlp(4, 3, (5,)), (0,)), inputs, labels,
         Method("spy", spy, needs=frozenset({"past"})), TrainingConfig(epochs=2, batch_size=10, learning_rate=0.5),
-        each_epoch=lambda _, e: outputs.append(outputs_on(e, inputs)[0].softmax(-1)),
+        each_epoch=lambda _, __, e: outputs.append(outputs_on(e, inputs)[0].softmax(-1)),
     )  # fmt: skip
     order = MinibatchOrder((0,), 10, 10)
     for past, expected in zip(
@@ -150,6 +154,80 @@ def test_convolutional_networks_are_compared_too():
     for shape in ((3, 8, 8), (64,)):
         for name in ("convnet", "resnet18"):
             assert build_network(name, shape, 10, (4,))(torch.zeros(2, *shape)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("network", ["resnet10", "densenet10"])
+def test_cifar_with_deep_networks_end_to_end(network, tmp_path, monkeypatch):
+    """What `full` does, on made images and toy widths; and a seed alone gives the numbers it has in company."""
+    monkeypatch.setenv("SELFDISTILL_CIFAR", str(write_cifar100(tmp_path)))
+    config = Comparison(
+        Problems("cifar100", 24, 10, 20, seeds=(0, 1)), methods=methods.METHODS[4:], network=network,
+        hidden=(2,), epochs=2, batch_size=12, decay_scale=0.05,
+    )  # fmt: skip
+    table = compare(config)
+    assert list(table["method"].values) == ["cross-entropy", "progressive", "weighted soft labels"]
+    assert np.isfinite(table["nll"]).all()
+    alone = compare(config.each_seed()[1])
+    np.testing.assert_allclose(alone["nll"][:, 0], table["nll"][:, 1], rtol=1e-3)
+
+
+def test_groups_that_fit_in_memory_change_no_number():
+    split = draw_problems(TINY.problems)
+    index = torch.tensor([0, 1, 0])
+    settings = {"alpha": torch.tensor([0.2, 0.5, 0.8]), "shape": torch.full((3,), 3.0)}
+    config = TrainingConfig(epochs=2, batch_size=20, weight_decay=[0.0, 0.01, 0.1])
+    ensemble = Ensemble.initialise(lambda: mlp(64, 10, (8,)), (5, 6, 7))
+    one = bytes_per_member(ensemble, split.inputs[0], config)
+    for method in (methods.BETA_SMOOTHING, methods.PROGRESSIVE):
+        outputs: list[torch.Tensor] = []
+        told: list[tuple[int, range, int]] = []
+
+        def tell(epoch, members, trained, told=told):
+            told.append((epoch, members, len(trained)))
+
+        for memory in (None, 1.5 * one):
+            run = train_method(
+                ensemble, split.inputs, split.labels, method, config, settings=settings, problem=index,
+                each_epoch=tell, memory=memory,
+            )  # fmt: skip
+            outputs.append(outputs_on(run.ensemble, split.inputs, index))
+        torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
+        alone = [(epoch, range(i, i + 1), 1) for i in range(3) for epoch in range(2)]
+        assert told == [(0, range(3), 3), (1, range(3), 3), *alone]
+    with pytest.raises(InputError, match="training one member needs"):
+        train_method(
+            ensemble, split.inputs, split.labels, methods.CROSS_ENTROPY, config, problem=index, memory=1000
+        )
+
+
+def test_mixed_precision_learns_what_single_precision_learns():
+    """Half-precision outputs must not round the targets: 0.9 + 0.1/9·9 has no such bfloat16 numbers."""
+    split = draw_problems(replace(TINY.problems, noise=0.0))
+    settings = {"epsilon": torch.full((2,), 0.1)}
+    ensemble = Ensemble.initialise(lambda: mlp(64, 10, (32,)), (5, 6))
+    losses = []
+    for mixed in (False, True):
+        config = TrainingConfig(epochs=20, batch_size=20, learning_rate=0.05, mixed_precision=mixed)
+        run = train_method(
+            ensemble, split.inputs, split.labels, methods.LABEL_SMOOTHING, config, settings=settings
+        )
+        losses.append(run.losses)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.05)
+    assert (losses[0][-1] < losses[0][0] / 2).all()
+
+
+def test_a_weight_decay_is_scaled_for_all():
+    split = draw_problems(TINY.problems)
+    members = np.arange(2)
+    half = train_members(
+        replace(TINY, decay_scale=0.5),
+        split,
+        methods.CROSS_ENTROPY,
+        {"weight_decay": np.full(2, 0.2)},
+        members,
+    )
+    plain = train_members(TINY, split, methods.CROSS_ENTROPY, {"weight_decay": np.full(2, 0.1)}, members)
+    assert torch.equal(half.logits(split.inputs), plain.logits(split.inputs))
 
 
 def test_cifar_comes_from_its_own_loader(monkeypatch):

@@ -1,6 +1,10 @@
 """CIFAR's files, its augmentation, and the networks that read it."""
 
+import hashlib
+import http.server
 import tarfile
+import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,24 +13,14 @@ from torch.nn import functional as F
 
 from selfdistill.empirical import cifar
 from selfdistill.empirical.cifar import CropAndFlip, load_cifar
+from selfdistill.empirical.densenet import densenet
 from selfdistill.empirical.ensemble import Ensemble
+from selfdistill.empirical.memory import train_within
 from selfdistill.empirical.residual import resnet, vgg
 from selfdistill.empirical.training import Batch, TrainingConfig, train
 from selfdistill.theory import InputError
 
-
-def write_cifar10(folder, n=40):
-    """A small set in the binary format, whose every pixel is 10 times the label (plus the channel)."""
-    inner = folder / "cifar-10-batches-bin"
-    inner.mkdir()
-    for name in [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]:
-        rows = []
-        for k in range(n):
-            label = k % 10
-            pixels = np.repeat(np.arange(3) + 10 * label, 1024).astype(np.uint8)
-            rows.append(np.concatenate([[np.uint8(label)], pixels]))
-        (inner / name).write_bytes(np.array(rows, np.uint8).tobytes())
-    return folder
+from ..made_cifar import write_cifar10
 
 
 def test_binary_files_are_read_with_labels_channels_and_sizes(tmp_path, rng):
@@ -55,7 +49,10 @@ def test_an_archive_serves_as_well_and_the_fine_label_of_cifar100_is_taken(tmp_p
 def test_missing_files_and_networks_are_named(tmp_path, rng, monkeypatch):
     with pytest.raises(InputError, match="holds neither"):
         load_cifar("cifar10", 10, 10, rng, folder=tmp_path)
-    (tmp_path / "train.bin").write_bytes(b"too short")
+    with pytest.raises(InputError, match="name must be one of"):
+        load_cifar("cifar11", 10, 10, rng, folder=tmp_path)
+    for name in ("train.bin", "test.bin"):
+        (tmp_path / name).write_bytes(b"too short")
     with pytest.raises(InputError, match="no multiple of 3074"):
         load_cifar("cifar100", 10, 10, rng, folder=tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -65,18 +62,70 @@ def test_missing_files_and_networks_are_named(tmp_path, rng, monkeypatch):
         load_cifar("cifar10", 10, 10, rng)
 
 
-def test_a_download_with_another_hash_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"something else")
-    monkeypatch.setattr(cifar, "_ROOT", f"file://{tmp_path}/")
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """A server of a folder, in place of CIFAR's home; counts what is asked of it."""
+    served = tmp_path / "served"
+    served.mkdir()
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_args):
+            asked.append(self.path)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=served))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(cifar, "_ROOT", f"http://127.0.0.1:{server.server_port}/")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(InputError, match="could not be downloaded"):
+    monkeypatch.delenv("SELFDISTILL_CIFAR", raising=False)
+    yield served, asked
+    server.shutdown()
+    server.server_close()
+
+
+def pack_cifar10(folder, archive):
+    """The made set as an archive; returns its MD5."""
+    write_cifar10(folder)
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder / "cifar-10-batches-bin", arcname="cifar-10-batches-bin")
+    return hashlib.md5(archive.read_bytes()).hexdigest()
+
+
+def test_a_download_is_checked_kept_and_read(web, tmp_path, rng, monkeypatch):
+    served, asked = web
+    digest = pack_cifar10(tmp_path, served / "cifar-10-binary.tar.gz")
+    archive, _, *rest = cifar._SETS["cifar10"]
+    monkeypatch.setitem(cifar._SETS, "cifar10", (archive, f"md5:{digest}", *rest))
+    assert load_cifar("cifar10", 150, 30, rng).inputs.shape == (150, 3, 32, 32)
+    assert load_cifar("cifar10", 10, 10, rng).n_classes == 10
+    assert asked == ["/cifar-10-binary.tar.gz"]  # once
+
+
+def test_a_damaged_download_is_refused_and_not_kept(web, tmp_path):
+    """The archive is whole but another one: its hash is not CIFAR's."""
+    served, asked = web
+    pack_cifar10(tmp_path, served / "cifar-10-binary.tar.gz")
+    with pytest.raises(InputError, match="hash"):
         cifar.download("cifar10")
+    assert asked
+    assert not list((tmp_path / "cache").rglob("*.gz"))
+
+
+def test_a_truncated_archive_in_a_folder_is_named(tmp_path, rng):
+    pack_cifar10(tmp_path, tmp_path / "cifar-10-binary.tar.gz")
+    folder = tmp_path / "truncated"
+    folder.mkdir()
+    whole = (tmp_path / "cifar-10-binary.tar.gz").read_bytes()
+    (folder / "cifar-10-binary.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cannot be read"):
+        load_cifar("cifar10", 10, 10, rng, folder=folder)
 
 
 def test_augmentation_shifts_and_mirrors_whole_images():
     x = torch.arange(64.0).reshape(1, 1, 1, 8, 8).expand(2, 30, 1, 8, 8) + 1
-    batch = Batch(None, None, x.contiguous(), None, 0, 0)
-    out = CropAndFlip(0, padding=2)(batch).inputs
+    members = Ensemble.initialise(lambda: torch.nn.Linear(1, 1), (0, 1))
+    batch = Batch(members, None, x.contiguous(), None, 0, 0)
+    out = CropAndFlip(padding=2)(batch).inputs
     assert out.shape == x.shape
     padded = F.pad(x[0, 0, 0], (2, 2, 2, 2))
     windows = [padded[r : r + 8, c : c + 8] for r in range(5) for c in range(5)]
@@ -86,7 +135,22 @@ def test_augmentation_shifts_and_mirrors_whole_images():
     assert matches.any(dim=0).sum() > 20  # many different draws
 
 
-@pytest.mark.parametrize("build", [lambda: resnet(10, 3, width=8), lambda: vgg(3, width=8)])
+def test_augmentation_of_a_member_does_not_depend_on_its_company():
+    x = torch.rand(3, 10, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    members = Ensemble.initialise(lambda: torch.nn.Linear(1, 1), (4, 5, 6))
+    together, alone = CropAndFlip(), CropAndFlip()
+    for step in range(2):
+        first = together(Batch(members, None, x, None, 0, step)).inputs
+        own = alone(Batch(members.select([1]), None, x[1:2], None, 0, step)).inputs
+        assert torch.equal(first[1], own[0])
+    assert not torch.equal(first, together(Batch(members, None, x, None, 0, 2)).inputs)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda: resnet(10, 3, width=8), lambda: vgg(3, width=8), lambda: densenet(10, 3, growth=8)],
+    ids=["resnet", "vgg", "densenet"],
+)
 def test_image_networks_learn_as_an_ensemble(build):
     x = torch.randn(24, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(24) % 3
@@ -99,9 +163,25 @@ def test_image_networks_learn_as_an_ensemble(build):
 
 
 def test_sizes_are_the_papers():
-    """He et al.'s CIFAR-style ResNet-18 and -34 have 11.17 and 21.28 million parameters, VGG-16's 14.7 million."""
+    """CIFAR's ResNet-18 and -34 have 11.17 and 21.28 million parameters, VGG-16 14.7, DenseNet-BC-100-12 0.77."""
     with torch.device("meta"):
-        sizes = [sum(p.numel() for p in m.parameters()) for m in (resnet(18, 10), resnet(34, 10), vgg(10))]
-    assert [round(s / 1e6, 2) for s in sizes] == [11.17, 21.28, 14.72]
+        networks = (resnet(18, 10), resnet(34, 10), vgg(10), densenet(100, 10))
+        sizes = [sum(p.numel() for p in network.parameters()) for network in networks]
+    assert [round(s / 1e6, 2) for s in sizes] == [11.17, 21.28, 14.72, 0.77]
     with pytest.raises(InputError, match="depth"):
         resnet(50, 10)
+    with pytest.raises(InputError, match=r"6k \+ 4"):
+        densenet(42, 10)
+
+
+def test_members_that_take_turns_give_the_same_numbers():
+    x = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(6) % 3
+    config = TrainingConfig(epochs=2, batch_size=4, learning_rate=0.05)
+    results = []
+    for at_once in (None, 1, 2):
+        ensemble = Ensemble.initialise(lambda: resnet(10, 3, width=4), (0, 1, 2), at_once=at_once)
+        run = train_within(None, ensemble, x, ensemble.share(labels), F.cross_entropy, config)
+        results.append(run.ensemble.predict(x))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(results[2], results[0], rtol=1e-3, atol=1e-4)

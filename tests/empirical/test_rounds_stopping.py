@@ -13,6 +13,8 @@ from selfdistill.empirical.stopping import (
 from selfdistill.figures.mobahi2020.network_rounds import early_and_late
 from selfdistill.theory import InputError, Spectrum, distill_to_tolerance
 
+from ..made_cifar import write_cifar10
+
 
 @pytest.mark.parametrize("loss", ["squared", "cross_entropy"])
 def test_rounds_are_measured_for_every_seed_and_reproducible(loss):
@@ -89,6 +91,22 @@ def test_a_cell_of_early_stopping_holds_theory_and_network():
     assert np.isfinite(unit["exponent"].sel(source="network").isel(point=0)).all()
 
 
+@pytest.mark.parametrize("network", ["resnet10", "vgg"])
+def test_rounds_on_cifar_with_deep_networks(network, tmp_path, monkeypatch):
+    """What `full` does, on made images and toy widths: every seed alone gives the numbers it has in company."""
+    monkeypatch.setenv("SELFDISTILL_CIFAR", str(write_cifar10(tmp_path, n=16)))
+    config = RoundsConfig(
+        "cross_entropy", data="cifar10", network=network, seeds=(0, 1), rounds=2, n_train=80, n_test=16,
+        hidden=(2,), epochs=3, batch_size=20,
+    )  # fmt: skip
+    both = measure_rounds(config)
+    assert both["test_accuracy"].shape == (2, 2)
+    assert "filter_order" not in both
+    alone = [measure_rounds(c) for c in config.each_seed()]  # all 80 images: the split is the same
+    for name in ("effective_rank", "given_accuracy"):
+        np.testing.assert_allclose([a[name].values[0] for a in alone], both[name], rtol=0.02, atol=0.02)
+
+
 def test_networks_for_images_need_images():
     with pytest.raises(InputError, match="needs images"):
-        measure_rounds(RoundsConfig("squared", network="vgg", rounds=1, n_train=20, n_test=20))
+        measure_rounds(RoundsConfig("squared", data="wine", network="vgg", rounds=1, n_train=20, n_test=20))

@@ -51,12 +51,14 @@ def test_a_killed_run_keeps_its_units_and_ends_with_the_same_numbers(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", script])
     try:
         limit = time.monotonic() + 120
-        while not list(tmp_path.rglob("output.nc")) and process.poll() is None and time.monotonic() < limit:
+        while (
+            not list(tmp_path.rglob("output.sha256")) and process.poll() is None and time.monotonic() < limit
+        ):
             time.sleep(0.01)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("output.nc")}
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("output.sha256")}
     assert kept
     resumed = run_units(measure_matched, CONFIGS, cache=tmp_path)
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items())  # not computed again

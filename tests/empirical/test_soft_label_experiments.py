@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from selfdistill.empirical import soft_label_experiments
 from selfdistill.empirical.bias_variance_experiment import (
     BiasVariance,
     _draw_training_sets,
@@ -19,9 +20,11 @@ from selfdistill.empirical.soft_label_experiments import (
     WITHOUT_REGULARIZATION,
     Generations,
     Schedules,
+    Teachers,
     TemperatureSweep,
     measure_generations,
     measure_schedules,
+    measure_teachers,
     measure_temperatures,
 )
 
@@ -48,6 +51,30 @@ def test_parts_sum_to_the_ensembles_loss():
     np.testing.assert_allclose(data["noise_part"] + data["bias"] + data["variance"], data["loss"], atol=1e-12)
     assert (data["noise_part"] == 0).all()  # clean test labels
     assert (data["variance"] > 0).all()
+
+
+def test_deep_networks_are_decomposed_one_by_one():
+    """Members that take turns add up to the same parts; and a replicate does not depend on the others."""
+    config = BiasVariance(
+        replace(TINY, network="densenet10", hidden=(2,), epochs=2), draws=2, n_draw=20, alpha=0.5
+    )
+    both = measure_bias_variance(config)
+    np.testing.assert_allclose(both["noise_part"] + both["bias"] + both["variance"], both["loss"], atol=1e-12)
+    second = measure_bias_variance(replace(config, comparison=config.comparison.each_seed()[1]))
+    np.testing.assert_allclose(second["variance"][..., 0], both["variance"][..., 1], rtol=1e-3)
+
+
+def test_teachers_are_as_wide_as_asked(monkeypatch):
+    seen = []
+
+    def spy(comparison, *args, **kwargs):
+        seen.append(comparison.hidden)
+        return train_members(comparison, *args, **kwargs)
+
+    monkeypatch.setattr(soft_label_experiments, "train_members", spy)
+    data = measure_teachers(Teachers(TINY, factors=(0.05, 2.0)))
+    assert seen == [(1,), (8,), (16,), (8,), (8,)]  # teacher, student, teacher, student, alone
+    assert data["student_accuracy"].sizes == {"factor": 2, "seed": 2}
 
 
 def test_first_generation_and_zero_weight_are_plain_cross_entropy():

@@ -10,6 +10,7 @@ from selfdistill.theory import (
     InputError,
     bias_variance,
     bias_variance_of_logs,
+    bias_variance_of_mean_log,
     label_gradients,
     regularization_samples,
 )
@@ -26,6 +27,21 @@ def test_parts_are_their_definitions_and_sum_to_the_loss(rng):
     np.testing.assert_allclose(parts.variance, (mean * np.log(mean / p)).sum(-1).mean(axis=0))
     np.testing.assert_allclose(parts.expected_loss, -(y * np.log(p)).sum(-1).mean(axis=0))
     assert parts.mean().bias == pytest.approx(parts.bias.mean())
+
+
+def test_members_added_up_one_by_one_give_the_same_parts(rng):
+    logs = np.log(rng.dirichlet(np.full(4, 0.5), (7, 5)))
+    y = rng.dirichlet(np.ones(4), 5)
+    for part, whole in zip(
+        bias_variance_of_mean_log(sum(logs) / 7, y), bias_variance_of_logs(logs, y), strict=True
+    ):
+        np.testing.assert_allclose(part, whole, atol=1e-13)
+    with pytest.raises(InputError, match="Normalise each member"):
+        bias_variance_of_mean_log(logs.mean(axis=0) + 0.1 + logs.std(), y)
+    with pytest.raises(InputError, match="one shape"):
+        bias_variance_of_mean_log(logs, y)
+    with pytest.raises(InputError, match="geometric mean does not exist"):
+        bias_variance_of_mean_log(np.full((5, 4), -np.inf), y)
 
 
 def test_decomposition_by_computer_algebra():
