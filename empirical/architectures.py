@@ -11,7 +11,6 @@ from torch import nn
 
 from ..theory.validation import InputError
 from .densenet import densenet
-from .devices import own_device
 from .ensemble import Ensemble
 from .networks import convnet, mlp
 from .residual import resnet, vgg
@@ -81,6 +80,6 @@ def initialise(
     return Ensemble.initialise(
         lambda: build_network(name, shape, n_classes, hidden),
         seeds,
-        device=own_device(device),
+        device=device,
         at_once=None if name in ("mlp", "convnet") else 1,
     )

@@ -13,6 +13,7 @@ from torch.func import functional_call, stack_module_state
 from torch.utils._pytree import tree_map
 
 from ..theory.validation import InputError, check_count
+from .devices import own_device
 
 Parameters = dict[str, Tensor]
 
@@ -58,6 +59,7 @@ class Ensemble:
             Returns a freshly initialised network, such as ``lambda: mlp(64, 10)``.
         seeds : sequence of int
         device : str or torch.device
+            "cuda" is this worker's own GPU, see `devices.own_device`.
         dtype : torch.dtype, optional
             Of parameters and buffers; float32 unless the network says otherwise.
         at_once : int, optional
@@ -67,7 +69,7 @@ class Ensemble:
         Raises
         ------
         InputError
-            If there is no seed, or `at_once` is not a positive whole number.
+            If there is no seed, `at_once` is not a positive whole number, or there is no such device.
 
         Examples
         --------
@@ -83,11 +85,12 @@ class Ensemble:
             raise InputError("an ensemble needs at least one seed.")
         if at_once is not None:
             check_count(at_once, "at_once")
+        place = own_device(device) if isinstance(device, str) else device
         members = []
         with torch.random.fork_rng(devices=[]):
             for seed in seeds:
                 torch.manual_seed(seed)
-                members.append(build().to(device=device, dtype=dtype))
+                members.append(build().to(device=place, dtype=dtype))
         parameters, buffers = stack_module_state(members)
         return cls(
             members[0].to("meta"),

@@ -51,7 +51,7 @@ def digits(scale: Scale, noise: float) -> Comparison:
     n_train, n_validation, n_test = scale.choose(
         smoke=(120, 100, 200), quick=(500, 400, 800), full=(500, 400, 800)
     )
-    seeds = _seeds(scale, scale.choose(smoke=2, quick=5, full=10))
+    seeds = _seeds(scale, scale.choose(smoke=2, quick=12, full=20))
     return Comparison(
         Problems("digits", n_train, n_validation, n_test, noise, seeds),
         hidden=scale.choose(smoke=(16,), quick=(64, 64), full=(256, 256)),
@@ -71,8 +71,13 @@ def images(scale: Scale) -> list[Setting]:
     return [Setting("CIFAR-100, ResNet-18", resnet), Setting("CIFAR-100, DenseNet-100", densenet)]
 
 
+# Learning rate, widths and grids were settled on seeds 0 to 4; claims are judged on others.
+UNSEEN = 10
+
+
 def _seeds(scale: Scale, n: int) -> tuple[int, ...]:
-    return tuple(range(1000 * scale.seed, 1000 * scale.seed + n))
+    first = 1000 * scale.seed + UNSEEN
+    return tuple(range(first, first + n))
 
 
 def data_sets(scale: Scale) -> set[str]:

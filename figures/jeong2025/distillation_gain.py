@@ -29,7 +29,7 @@ def measure(scale: Scale) -> xr.Dataset:
     rates = scale.choose(
         smoke=(0.7,), quick=(0.2, 0.45, 0.7), full=tuple(round(0.1 * i, 1) for i in range(1, 9))
     )
-    seeds = range(scale.choose(smoke=2, quick=5, full=10))
+    seeds = range(scale.choose(smoke=2, quick=10, full=20))
     units = scale.map(
         label_rounds,
         [

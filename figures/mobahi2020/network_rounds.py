@@ -35,8 +35,8 @@ def data_sets(scale: Scale) -> set[str]:
 def configs(scale: Scale) -> list[RoundsConfig]:
     """Both losses; at full scale also CIFAR-10 with a ResNet and a VGG, a unit of its own for every seed."""
     first = 1000 * scale.seed
-    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=6, full=10)))
-    rounds = scale.choose(smoke=3, quick=12, full=20)
+    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=20, full=20)))
+    rounds = scale.choose(smoke=3, quick=20, full=20)
     digits = [
         RoundsConfig(
             loss,
