@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from ..theory.validation import InputError
+from ..theory.validation import InputError, check_choice, check_count, check_each
 from .densenet import densenet
 from .ensemble import Ensemble
 from .networks import convnet, mlp
@@ -18,6 +18,12 @@ from .residual import resnet, vgg
 Network = Literal[
     "mlp", "convnet", "resnet10", "resnet18", "resnet34", "vgg", "densenet10", "densenet40", "densenet100"
 ]
+
+
+def check_widths(name: str, hidden: tuple[int, ...]) -> None:
+    """Raise unless the architecture is known and the widths are positive whole numbers, one at least."""
+    check_choice(name, "network", get_args(Network))
+    check_each(hidden, "hidden", check_count)
 
 
 def build_network(
@@ -42,10 +48,9 @@ def build_network(
     InputError
         If the architecture is unknown, or needs images and the inputs are none.
     """
+    check_widths(name, hidden)
     if name == "mlp":
         return mlp(math.prod(shape), n_classes, hidden)
-    if name not in get_args(Network):
-        raise InputError(f"network must be one of {', '.join(get_args(Network))}; got {name!r}.")
     side = math.isqrt(shape[0]) if len(shape) == 1 else 0
     if len(shape) == 1 and side**2 == shape[0]:
         image = (1, side, side)

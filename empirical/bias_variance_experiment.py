@@ -11,7 +11,14 @@ from torch import Tensor
 
 from ..theory import bias_variance_of_mean_log
 from ..theory.soft_targets import one_hot
-from ..theory.validation import Array
+from ..theory.validation import (
+    Array,
+    InputError,
+    check_count,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+)
 from .comparison import Comparison, train_members
 from .ensemble import Ensemble
 from .methods import CROSS_ENTROPY, SELF_DISTILLATION, WEIGHTED_SOFT_LABELS
@@ -46,6 +53,19 @@ class BiasVariance:
     temperature: float = 2.0
     wsl_alpha: float = 2.0
     weight_decay: float = 3e-3
+
+    def __post_init__(self) -> None:
+        check_count(self.draws, "draws", least=2)  # one network has no variance
+        check_count(self.n_draw, "n_draw")
+        if self.n_draw > self.comparison.problems.n_train:
+            raise InputError(
+                f"n_draw={self.n_draw} samples cannot be drawn from a pool of {self.comparison.problems.n_train} "
+                "without replacement: raise the problems' n_train."
+            )
+        check_fraction(self.alpha, "alpha")
+        check_positive(self.temperature, "temperature")
+        check_nonnegative(self.wsl_alpha, "wsl_alpha")
+        check_nonnegative(self.weight_decay, "weight_decay")
 
 
 def measure_bias_variance(config: BiasVariance) -> xr.Dataset:

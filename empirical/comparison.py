@@ -12,9 +12,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from ..theory.validation import Array, InputError
+from ..theory.validation import Array, InputError, check_count, check_nonnegative
 from . import metrics
-from .architectures import Network, initialise
+from .architectures import Network, check_widths, initialise
 from .cifar import CropAndFlip
 from .ensemble import Ensemble
 from .methods import CROSS_ENTROPY, METHODS
@@ -55,6 +55,15 @@ class Comparison:
     learning_rate: float = 0.05
     decay_scale: float = 1.0
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_widths(self.network, self.hidden)
+        check_count(self.epochs, "epochs")
+        check_nonnegative(self.decay_scale, "decay_scale")
+        names = [method.name for method in self.methods]
+        if len(set(names)) < len(names):
+            raise InputError(f"methods need names of their own; got {', '.join(names)}.")
+        self.training()
 
     def training(self, weight_decay: Sequence[float] | float = 0.0) -> TrainingConfig:
         """Return how every network is trained."""

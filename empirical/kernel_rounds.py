@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from ..theory import Spectrum, Trajectory, collapse_bounds, distill_to_tolerance
 from ..theory.soft_targets import one_hot
-from ..theory.validation import Array
+from ..theory.validation import Array, check_count, check_nonnegative, check_positive
 from .datasets import Data, load
 
 
@@ -39,6 +39,14 @@ class KernelRounds:
     epsilon: float
     gamma: float
     seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "n_test"):
+            check_count(getattr(self, name), name)
+        check_nonnegative(self.noise, "noise")
+        for name in ("epsilon", "gamma"):
+            check_positive(getattr(self, name), name)
+        check_count(self.seed, "seed", least=0)
 
 
 def measure_kernel_rounds(config: KernelRounds) -> xr.Dataset:

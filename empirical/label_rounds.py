@@ -21,7 +21,14 @@ from ..theory import (
     superclass_groups,
     top_targets,
 )
-from ..theory.validation import Array
+from ..theory.validation import (
+    Array,
+    check_choice,
+    check_count,
+    check_each,
+    check_fraction,
+    check_positive,
+)
 from .ensemble import Ensemble
 from .features import FeatureKind, ProbeData, digits_features
 from .losses import partial_label_loss, soft_cross_entropy
@@ -67,6 +74,15 @@ class LabelRounds:
     seed: int
     device: str = "cpu"
     students: tuple[str, ...] = STUDENTS
+
+    def __post_init__(self) -> None:
+        check_each(self.cells, "cells", lambda cell, _: check_fraction(cell[1], "rate", below_one=True))
+        check_positive(self.ridge, "ridge")
+        for name in ("rounds", "n_train", "n_test", "epochs"):
+            check_count(getattr(self, name), name)
+        check_count(self.seed, "seed", least=0)
+        for student in self.students:
+            check_choice(student, "student", STUDENTS)
 
 
 def train_probes(

@@ -11,7 +11,7 @@ import xarray as xr
 from ..theory.collapse import collapse_bounds
 from ..theory.distillation import Trajectory, distill_to_tolerance
 from ..theory.spectrum import Spectrum
-from ..theory.validation import Array
+from ..theory.validation import Array, check_count, check_fraction, check_nonnegative, check_positive
 from .datasets import Data, load
 from .gauss_newton import CentredNetwork, Fit
 from .networks import mlp
@@ -53,6 +53,14 @@ class MatchedConfig:
     label_noise: float = 0.1
     value_noise: float = 0.15
     activation: str = "gelu"
+
+    def __post_init__(self) -> None:
+        check_positive(self.epsilon, "epsilon")
+        for name in ("width", "n_train"):
+            check_count(getattr(self, name), name)
+        check_count(self.seed, "seed", least=0)
+        check_fraction(self.label_noise, "label_noise")
+        check_nonnegative(self.value_noise, "value_noise")
 
 
 def matched_data(config: MatchedConfig) -> Data:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..theory import corrupt_labels, corruption_matrix
-from ..theory.validation import Array, InputError
+from ..theory.validation import Array, InputError, check_count, check_fraction, check_seeds
 from .cifar import load_cifar
 from .datasets import load
 
@@ -37,6 +37,12 @@ class Problems:
     n_test: int = 800
     noise: float = 0.0
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "n_validation", "n_test"):
+            check_count(getattr(self, name), name)
+        check_fraction(self.noise, "noise", below_one=True)
+        check_seeds(self.seeds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 from ..theory import Spectrum, Trajectory, progressive_trajectory, progressive_weight
-from ..theory.validation import Array
+from ..theory.validation import Array, check_count, check_fraction, check_positive, check_seeds
 from .datasets import Data, load
 from .ensemble import Ensemble, as_inputs
 from .networks import mlp
@@ -48,6 +48,13 @@ class ProgressiveKernel:
     rate: float = 0.1
     seeds: tuple[int, ...] = (0, 1, 2)
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "n_test", "width", "epochs", "steps"):
+            check_count(getattr(self, name), name)
+        check_fraction(self.final, "final")
+        check_positive(self.rate, "rate")
+        check_seeds(self.seeds)
 
 
 def measure_progressive_kernel(config: ProgressiveKernel) -> xr.Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import scipy.stats
@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from ..theory import corrupt_labels, corruption_matrix
 from ..theory.soft_targets import one_hot
-from ..theory.validation import Array, InputError
-from .architectures import Network, initialise
+from ..theory.validation import Array, InputError, check_choice, check_count, check_fraction, check_seeds
+from .architectures import Network, check_widths, initialise
 from .cifar import CropAndFlip, load_cifar
 from .datasets import Data, load
 from .ensemble import Ensemble
@@ -25,6 +25,8 @@ from .memory import train_within
 from .tangent import tangent_kernel
 from .threads import one_thread
 from .training import TrainingConfig, squared_error
+
+Loss = Literal["squared", "cross_entropy"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class RoundsConfig:
         On a GPU, in mixed precision.
     """
 
-    loss: Literal["squared", "cross_entropy"]
+    loss: Loss
     data: str = "digits"
     network: Network = "mlp"
     seeds: tuple[int, ...] = (0, 1, 2, 3)
@@ -68,6 +70,22 @@ class RoundsConfig:
     learning_rate: float = 0.05
     weight_decay: float = 5e-3
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_choice(self.loss, "loss", get_args(Loss))
+        check_widths(self.network, self.hidden)
+        check_seeds(self.seeds)
+        for name in ("rounds", "n_train", "n_test", "epochs"):
+            check_count(getattr(self, name), name)
+        check_fraction(self.label_noise, "label_noise", below_one=True)
+        self.training()
+
+    def training(self) -> TrainingConfig:
+        """Return how every round is trained."""
+        return TrainingConfig(
+            epochs=self.epochs, batch_size=self.batch_size, learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay, schedule="cosine", mixed_precision=self.device.startswith("cuda"),
+        )  # fmt: skip
 
     def each_seed(self) -> list[RoundsConfig]:
         """Return one run a seed; the split of the data into training and test points is then its own too."""
@@ -100,18 +118,10 @@ def _measure(config: RoundsConfig) -> xr.Dataset:
     given = torch.as_tensor(indicators, device=start.device)
     bases = _eigenbases(start, data.inputs) if config.network == "mlp" else []
     loss: Callable[[Tensor, Tensor], Tensor] = squared_error if config.loss == "squared" else F.cross_entropy
-    training = TrainingConfig(
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        schedule="cosine",
-        mixed_precision=config.device.startswith("cuda"),
-    )
     targets, rows, diverged = given, [], np.zeros(len(config.seeds), bool)
     for _ in range(config.rounds):
         augment = CropAndFlip() if config.data.startswith("cifar") else None
-        run = train_within(None, start, inputs, targets, loss, training, prepare=augment)
+        run = train_within(None, start, inputs, targets, loss, config.training(), prepare=augment)
         diverged |= run.diverged
         outputs = run.ensemble.predict(inputs)
         targets = outputs if config.loss == "squared" else outputs.softmax(dim=2)

@@ -17,7 +17,15 @@ from ..theory import progressive_weight, regularization_samples
 from ..theory.bias_variance import Reading
 from ..theory.progressive import Schedule
 from ..theory.soft_targets import softmax
-from ..theory.validation import Array
+from ..theory.validation import (
+    Array,
+    check_choice,
+    check_count,
+    check_each,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+)
 from . import metrics
 from .comparison import Comparison, Trained, measure_outputs, train_members
 from .methods import (
@@ -33,6 +41,11 @@ from .soft_labels import Method, Samples, Term
 WITHOUT_REGULARIZATION = Method(
     "without regularization samples", without_regularization_samples, needs=TEACHER
 )
+
+
+def _check_distillation(config: Any) -> None:
+    check_fraction(config.alpha, "alpha")
+    check_nonnegative(config.weight_decay, "weight_decay")
 
 
 def _settings(n: int, **values: Any) -> dict[str, Array]:
@@ -82,6 +95,11 @@ class Generations:
     temperature: float = 1.0
     weight_decay: float = 1e-2
 
+    def __post_init__(self) -> None:
+        check_count(self.generations, "generations")
+        _check_distillation(self)
+        check_positive(self.temperature, "temperature")
+
 
 def measure_generations(config: Generations) -> xr.Dataset:
     """Every metric over (generation, seed)."""
@@ -116,6 +134,10 @@ class TemperatureSweep:
     temperatures: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
     alpha: float = 0.9
     weight_decay: float = 1e-2
+
+    def __post_init__(self) -> None:
+        check_each(self.temperatures, "temperatures", check_positive)
+        _check_distillation(self)
 
 
 def measure_temperatures(config: TemperatureSweep) -> xr.Dataset:
@@ -195,6 +217,11 @@ class Teachers:
     temperature: float = 2.0
     weight_decay: float = 1e-2
 
+    def __post_init__(self) -> None:
+        check_each(self.factors, "factors", check_positive)
+        _check_distillation(self)
+        check_positive(self.temperature, "temperature")
+
 
 def measure_teachers(config: Teachers) -> xr.Dataset:
     """Metrics of teachers and of their students over (factor, seed), and of the student alone over (seed,)."""
@@ -231,6 +258,11 @@ class Schedules:
     finals: tuple[float, ...] = (0.0, 0.3, 0.6, 0.8, 0.95)
     schedules: tuple[Schedule, ...] = ("linear", "constant", "quadratic")
     weight_decay: float = 1e-2
+
+    def __post_init__(self) -> None:
+        check_each(self.finals, "finals", check_fraction)
+        check_each(self.schedules, "schedules", lambda name, of: check_choice(name, of, tuple(POWERS)))
+        check_nonnegative(self.weight_decay, "weight_decay")
 
 
 def scheduled(s: Samples) -> list[Term]:

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from ..theory.distillation import distill_to_tolerance
 from ..theory.spectrum import Spectrum
-from ..theory.validation import Array
+from ..theory.validation import Array, check_each, check_positive
 from .gauss_newton import CentredNetwork
 from .matched import MatchedConfig, distill_network, matched_data
 from .networks import mlp
@@ -35,6 +35,10 @@ class StoppingConfig:
     cell: MatchedConfig
     stops: tuple[float, ...] = (0.08, 0.15, 0.25, 0.4, 0.6)
     times: tuple[float, ...] = (0.25, 1.0, 4.0, 16.0, 64.0)
+
+    def __post_init__(self) -> None:
+        check_each(self.stops, "stops", check_positive)
+        check_each(self.times, "times", check_positive)
 
 
 def sparsity_exponent(filters: Array, eigenvalues: Array, weights: Array) -> float:

@@ -13,7 +13,16 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from ..theory.validation import Array, InputError, check_count
+from ..theory.validation import (
+    Array,
+    InputError,
+    check_choice,
+    check_count,
+    check_each,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+)
 from .ensemble import Ensemble, Parameters, as_inputs
 
 PerMember = float | Sequence[float]
@@ -55,10 +64,15 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         check_count(self.epochs, "epochs", least=0)
         check_count(self.batch_size, "batch_size")
-        if self.optimiser not in ("sgd", "adam"):
-            raise InputError(f"optimiser must be 'sgd' or 'adam'; got {self.optimiser!r}.")
-        if self.schedule not in ("constant", "cosine"):
-            raise InputError(f"schedule must be 'constant' or 'cosine'; got {self.schedule!r}.")
+        check_choice(self.optimiser, "optimiser", ("sgd", "adam"))
+        check_choice(self.schedule, "schedule", ("constant", "cosine"))
+        check_fraction(self.momentum, "momentum", below_one=True)
+        for name, check in (("learning_rate", check_positive), ("weight_decay", check_nonnegative)):
+            value = getattr(self, name)
+            if np.ndim(value) == 0:
+                check(value, name)
+            else:
+                check_each(list(value), name, check)
 
 
 @dataclass(eq=False)
@@ -201,7 +215,8 @@ def train(
         p.requires_grad_(False)
     history = losses.cpu().numpy().astype(np.float64)
     broken = ~np.isfinite(history)
-    return Training(current, history, np.where(broken.any(axis=0), broken.argmax(axis=0), -1))
+    first = broken.argmax(axis=0) if len(broken) else 0
+    return Training(current, history, np.where(broken.any(axis=0), first, -1))
 
 
 def _check_targets(targets: Any, n_members: int, n_samples: int) -> None:

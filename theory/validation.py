@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,17 @@ def check_positive(value: float, name: str, hint: str = "") -> float:
     return number
 
 
+def check_nonnegative(value: float, name: str) -> float:
+    """Return `value` as a float; it must be a finite number of at least zero."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a number of at least 0; got {value!r}.") from None
+    if not (np.isfinite(number) and number >= 0):
+        raise InputError(f"{name} must be a finite number of at least 0; got {number:g}.")
+    return number
+
+
 def check_fraction(value: float, name: str, *, below_one: bool = False) -> float:
     """Return `value` as a float in [0, 1], or in [0, 1) with `below_one`."""
     interval = "[0, 1)" if below_one else "[0, 1]"
@@ -168,3 +180,24 @@ def check_count(value: int, name: str, *, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}; got {value!r}.")
     return int(value)
+
+
+def check_choice(value: Any, name: str, known: Sequence[str]) -> None:
+    """Raise unless `value` is one of the known names."""
+    if value not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+
+
+def check_each(values: Any, name: str, check: Callable[[Any, str], object]) -> None:
+    """Check every entry of a tuple, which must have some."""
+    if not isinstance(values, tuple | list | range) or not values:
+        raise InputError(f"{name} must be a tuple of at least one value; got {values!r}.")
+    for value in values:
+        check(value, f"each of {name}")
+
+
+def check_seeds(seeds: Any) -> None:
+    """Raise unless there are seeds, whole numbers of at least 0 and no two the same."""
+    check_each(seeds, "seeds", lambda seed, name: check_count(seed, name, least=0))
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds must differ, or samples would be counted twice; got {tuple(seeds)}.")

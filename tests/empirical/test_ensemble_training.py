@@ -155,3 +155,11 @@ def test_wrong_shapes_are_refused_in_words():
         train(members(), x, labels, F.cross_entropy, TrainingConfig(epochs=1, learning_rate=[0.1, 0.2]))
     with pytest.raises(InputError, match="optimiser"):
         TrainingConfig(epochs=1, optimiser="lion")
+
+
+def test_no_epochs_leave_the_start_as_it_is():
+    ensemble = Ensemble.initialise(lambda: mlp(3, 2, (4,)), (0, 1))
+    x = torch.randn(6, 3)
+    run = train(ensemble, x, ensemble.share(torch.arange(6) % 2), F.cross_entropy, TrainingConfig(epochs=0))
+    assert torch.equal(run.ensemble.predict(x), ensemble.predict(x))
+    assert run.diverged_at.tolist() == [-1, -1]
