@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from .artefact import PAPERS
 from .claim import Claim
 from .run import Outcome
 from .scale import Scale
@@ -26,11 +26,22 @@ def outcome_line(outcome: Outcome) -> str:
 
 def claims_table(claims: list[Claim]) -> Table:
     """Claims as a table."""
-    table = Table("claim", "paper", "artefact", "kind", "measured", "", "predicted", "verdict")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("claim", no_wrap=True)
+    table.add_column("statement")  # gives way where the window is narrow
+    table.add_column("kind", no_wrap=True)
+    for name in ("measured", "", "predicted"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    artefact = ""
     for c in claims:
+        if c.artefact != artefact:
+            artefact = c.artefact
+            table.add_section()
+            table.add_row("", f"[bold]{artefact}[/]")
         table.add_row(
-            c.id, PAPERS.get(c.paper, c.paper), c.artefact.split(".")[-1], c.kind,
-            f"{c.measured:.6g}", c.relation, f"{c.predicted:.6g}", f"[{VERDICT_STYLE[c.verdict]}]{c.verdict}[/]",
+            c.id, escape(c.statement), c.kind, f"{c.measured:.4g}", c.relation, f"{c.predicted:.4g}",
+            f"[{VERDICT_STYLE[c.verdict]}]{c.verdict}[/]",
         )  # fmt: skip
     return table
 
