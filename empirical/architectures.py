@@ -57,6 +57,10 @@ def build_network(
         return nn.Sequential(nn.Unflatten(1, image), build_network(name, image, n_classes, hidden))
     if len(shape) != 3:
         raise InputError(f"a {name} needs images (channels, height, width); the inputs have shape {shape}.")
+    if min(shape[1:]) < 4:
+        raise InputError(
+            f"a {name} halves its images twice at least: they must be 4×4 or larger; got {shape}."
+        )
     channels, width = shape[0], hidden[0]
     family, depth = re.fullmatch(r"(\D+)(\d*)", name).groups()  # type: ignore[union-attr]
     match family:

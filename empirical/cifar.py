@@ -95,8 +95,10 @@ def load_cifar(
     """
     root = locate(name, folder)
     archive, _, train_files, test_files, label_bytes, n_classes = _SETS[name]
-    x, y = _draw(root, archive, train_files, label_bytes, check_count(n_train, "n_train"), rng)
-    x_test, y_test = _draw(root, archive, test_files, label_bytes, check_count(n_test, "n_test"), rng)
+    x, y = _draw(root, archive, train_files, label_bytes, n_classes, check_count(n_train, "n_train"), rng)
+    x_test, y_test = _draw(
+        root, archive, test_files, label_bytes, n_classes, check_count(n_test, "n_test"), rng
+    )
     return standardise(name, x, y, x_test, y_test, n_classes, axis=(0, 2, 3))
 
 
@@ -131,7 +133,13 @@ def download(name: str) -> Path:
 
 
 def _draw(
-    root: Path, archive: str, files: tuple[str, ...], label_bytes: int, n: int, rng: np.random.Generator
+    root: Path,
+    archive: str,
+    files: tuple[str, ...],
+    label_bytes: int,
+    n_classes: int,
+    n: int,
+    rng: np.random.Generator,
 ) -> tuple[Array, Array]:
     raw = np.frombuffer(b"".join(_read(root, archive, name) for name in files), np.uint8)
     record = label_bytes + 3 * 32 * 32
@@ -143,6 +151,11 @@ def _draw(
     rows = rows[np.sort(rng.permutation(len(rows))[:n])]
     # The last label byte is the fine label of CIFAR-100.
     labels = rows[:, label_bytes - 1].astype(np.int64)
+    if labels.max() >= n_classes:
+        raise InputError(
+            f"{files[0]} holds the label {labels.max()}, but there are {n_classes} classes: it is damaged, or not "
+            "CIFAR's binary version."
+        )
     return rows[:, label_bytes:].reshape(-1, 3, 32, 32).astype(np.float32) / 255, labels
 
 

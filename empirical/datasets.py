@@ -97,7 +97,7 @@ def available() -> list[str]:
     return list(_SOURCES)
 
 
-def load(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> Data:
+def load(name: str, n_train: int, n_test: int, rng: np.random.Generator | int) -> Data:
     """Draw a training and a test set.
 
     Parameters
@@ -106,8 +106,8 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> Data
         One of `available()`, or ``digits-3-8`` for a pair of digits (class 1 is the second).
     n_train, n_test : int
         Sizes; classes keep their proportions.
-    rng : numpy.random.Generator
-        Decides the split, and the points of the synthetic sets.
+    rng : numpy.random.Generator or int
+        Decides the split, and the points of the synthetic sets; a seed opens a generator.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> Data
     Raises
     ------
     InputError
-        If the name is unknown or more points are asked for than there are.
+        If the name is unknown, more points are asked for than there are, or fewer than classes.
 
     Examples
     --------
@@ -130,6 +130,7 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> Data
     """
     n_train = check_count(n_train, "n_train")
     n_test = check_count(n_test, "n_test")
+    rng = np.random.default_rng(rng)
     base, pair = _parse(name)
     source, n_classes = _SOURCES[base]
     x, y = source(n_train + n_test, rng)
@@ -139,6 +140,11 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> Data
     if n_train + n_test > len(x):
         raise InputError(
             f"{name} has {len(x)} points; n_train={n_train} and n_test={n_test} ask for {n_train + n_test}."
+        )
+    if n_classes > min(n_train, n_test):
+        raise InputError(
+            f"{name} has {n_classes} classes, which keep their proportions; n_train={n_train} and n_test={n_test} "
+            "must not be fewer."
         )
     x, x_test, y, y_test = train_test_split(
         x,
@@ -155,7 +161,12 @@ def _parse(name: str) -> tuple[str, tuple[int, int] | None]:
     base, *digits = name.split("-")
     if base in _SOURCES and not digits:
         return base, None
-    if base == "digits" and len(digits) == 2 and all(d.isdecimal() and len(d) == 1 for d in digits):
+    if (
+        base == "digits"
+        and len(digits) == 2
+        and digits[0] != digits[1]
+        and all(d.isdecimal() and len(d) == 1 for d in digits)
+    ):
         return base, (int(digits[0]), int(digits[1]))
     raise InputError(
         f"no data set is called {name!r}. Known: {', '.join(available())}, and pairs such as digits-3-8."

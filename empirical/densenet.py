@@ -60,6 +60,8 @@ def densenet(depth: int, n_outputs: int, *, channels: int = 3, growth: int = 12)
     >>> densenet(10, 5, growth=4)(torch.zeros(2, 3, 16, 16)).shape
     torch.Size([2, 5])
     """
+    depth, n_outputs = check_count(depth, "depth"), check_count(n_outputs, "n_outputs")
+    channels = check_count(channels, "channels")
     if depth < 10 or (depth - 4) % (2 * _BLOCKS):
         raise InputError(
             f"a DenseNet's depth must be 6k + 4: 10, 16, …, 40, …, 100; got {depth}. Each of its three blocks "

@@ -69,7 +69,8 @@ class Ensemble:
         Raises
         ------
         InputError
-            If there is no seed, `at_once` is not a positive whole number, or there is no such device.
+            If there is no seed, `at_once` is not a positive whole number, there is no such device, or the
+            network has no parameters or normalises over batches.
 
         Examples
         --------
@@ -80,7 +81,7 @@ class Ensemble:
         >>> members.predict(torch.zeros(5, 2)).shape
         torch.Size([4, 5, 3])
         """
-        seeds = tuple(int(s) for s in seeds)
+        seeds = tuple(check_count(seed, "each seed", least=0) for seed in seeds)
         if not seeds:
             raise InputError("an ensemble needs at least one seed.")
         if at_once is not None:
@@ -91,6 +92,7 @@ class Ensemble:
             for seed in seeds:
                 torch.manual_seed(seed)
                 members.append(build().to(device=place, dtype=dtype))
+        _check_stackable(members[0])
         parameters, buffers = stack_module_state(members)
         return cls(
             members[0].to("meta"),
@@ -161,11 +163,20 @@ class Ensemble:
         return outputs
 
     @torch.no_grad()
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """Outputs (M, n, k) as `forward`, without gradients and with dropout off."""
+        training = self.skeleton.training
+        self.skeleton.eval()
+        try:
+            return self.forward(inputs)
+        finally:
+            self.skeleton.train(training)
+
     def predict(self, inputs: Any, batch_size: int = 1024) -> Tensor:
         """Outputs (M, n, k) of every member on the same inputs (n, ...), without gradients, in batches."""
         check_count(batch_size, "batch_size")
         x = as_inputs(inputs, self)
-        return torch.cat([self.forward(self.share(part)) for part in torch.split(x, batch_size)], dim=1)
+        return torch.cat([self.evaluate(self.share(part)) for part in torch.split(x, batch_size)], dim=1)
 
     def share(self, tensors: Any) -> Any:
         """Give every member the same tensor (or nested tensors): (n, ...) to (M, n, ...), without a copy."""
@@ -178,6 +189,17 @@ class Ensemble:
             state = {n: p[i] for n, p in self.parameters.items()} | {n: b[i] for n, b in self.buffers.items()}
             module.load_state_dict(state)
             yield module
+
+
+def _check_stackable(network: nn.Module) -> None:
+    if next(network.parameters(), None) is None:
+        raise InputError("the network has no parameters: there is nothing to train.")
+    for name, module in network.named_modules():
+        if getattr(module, "track_running_stats", False):
+            raise InputError(
+                f"{name} ({type(module).__name__}) normalises over batches and keeps running statistics, which "
+                "members that run together cannot update. Use nn.GroupNorm, as networks.group_norm does."
+            )
 
 
 def as_inputs(inputs: Any, ensemble: Ensemble) -> Tensor:

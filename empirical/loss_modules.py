@@ -1,22 +1,23 @@
 """Soft-label losses as modules for any PyTorch loop, with the state that some of them carry.
 
 Each wraps the function of `losses` named in its docstring. State (past outputs, moving averages, teachers)
-lives in buffers, so ``state_dict`` and ``load_state_dict`` resume a run exactly.
+and the random numbers of a generator that was given are part of ``state_dict``, so that ``load_state_dict``
+resumes a run exactly. Teachers and averages stay in evaluation mode whatever mode the loss is put into.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
 from ..theory import InputError, ema_decay, progressive_weight
 from ..theory.progressive import Schedule
-from ..theory.soft_targets import Convention
-from ..theory.validation import check_count, check_fraction, check_positive
+from ..theory.soft_targets import Convention, one_hot
+from ..theory.validation import check_choice, check_count, check_fraction, check_nonnegative, check_positive
 from .losses import (
     beta_smoothing_loss,
     distillation_loss,
@@ -26,6 +27,11 @@ from .losses import (
     progressive_loss,
     weighted_soft_label_loss,
 )
+
+
+def _frozen(network: nn.Module) -> nn.Module:
+    """Copy that answers and never learns."""
+    return copy.deepcopy(network).requires_grad_(False).eval()
 
 
 class DistillationLoss(nn.Module):
@@ -47,6 +53,7 @@ class LabelSmoothingLoss(nn.Module):
     def __init__(self, epsilon: float = 0.1, convention: Convention = "szegedy") -> None:
         super().__init__()
         self.epsilon = check_fraction(epsilon, "epsilon")
+        check_choice(convention, "convention", get_args(Convention))
         self.convention: Convention = convention
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -60,7 +67,7 @@ class WeightedSoftLabelLoss(nn.Module):
     def __init__(self, temperature: float = 4.0, alpha: float = 2.25) -> None:
         super().__init__()
         self.temperature = check_positive(temperature, "temperature")
-        self.alpha = alpha
+        self.alpha = check_nonnegative(alpha, "alpha")
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of a batch."""
@@ -94,7 +101,7 @@ class BetaSmoothingLoss(nn.Module):
     decay : float
         Largest decay of the average.
     generator : torch.Generator, optional
-        Source of the draws.
+        Source of the draws; its state is kept with the module's. Without it, torch's own.
     """
 
     step: Tensor
@@ -112,7 +119,7 @@ class BetaSmoothingLoss(nn.Module):
         self.shape = check_positive(shape, "shape")
         self.decay = check_fraction(decay, "decay")
         self.generator = generator
-        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.average = _frozen(model)
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
     def forward(self, logits: Tensor, labels: Tensor, inputs: Tensor) -> Tensor:
@@ -122,6 +129,21 @@ class BetaSmoothingLoss(nn.Module):
         return beta_smoothing_loss(
             logits, labels, averages, alpha=self.alpha, shape=self.shape, generator=self.generator
         )
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the loss; the average stays in evaluation mode."""
+        super().train(mode)
+        self.average.eval()
+        return self
+
+    def get_extra_state(self) -> Tensor:
+        """State of the generator; empty without one."""
+        return torch.empty(0) if self.generator is None else self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Put the generator where it was."""
+        if self.generator is not None and state.numel():
+            self.generator.set_state(state.cpu())
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
@@ -183,10 +205,15 @@ class ProgressiveLoss(nn.Module):
             From 0, as loops count; the weight is that of t = epoch + 1.
         """
         n_samples, n_classes = self.past.shape
-        if logits.shape[-1] != n_classes or index.shape != labels.shape:
+        index = torch.as_tensor(index, device=self.past.device)
+        if (
+            logits.shape != (*labels.shape, n_classes)
+            or index.shape != labels.shape
+            or index.dtype.is_floating_point
+        ):
             raise InputError(
-                f"the memory holds {n_classes} classes and wants one index a label; got logits "
-                f"{tuple(logits.shape)} and index {tuple(index.shape)}."
+                f"the memory holds {n_classes} classes and wants one whole number a label as index; got logits "
+                f"{tuple(logits.shape)}, labels {tuple(labels.shape)} and index {tuple(index.shape)} of {index.dtype}."
             )
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < n_samples:
             raise InputError(
@@ -194,7 +221,7 @@ class ProgressiveLoss(nn.Module):
                 "Give the size of the training set as n_samples."
             )
         weight = progressive_weight(epoch + 1, self.epochs, self.final, self.schedule)
-        hot = nn.functional.one_hot(labels.long(), n_classes).to(self.past)
+        hot = one_hot(labels, n_classes, like=self.past)
         past = torch.where(self.seen[index, None], self.past[index], hot)
         loss = progressive_loss(logits, labels, past, weight)
         self.past[index] = log_probabilities(logits.detach(), check=False).exp().to(self.past)
@@ -214,23 +241,46 @@ class ProgressiveLoss(nn.Module):
 class BornAgainLoss(nn.Module):
     """Born-again generations: plain cross-entropy first, then distillation from the generation before.
 
-    Call ``next_generation(student)`` when a generation is trained, and start a fresh student.
+    Call ``next_generation(student)`` when a generation is trained, and start a fresh student. To resume from a
+    checkpoint of a later generation, call it once with any network of that architecture, then load.
 
     References
     ----------
     Furlanello et al. 2018; Zhang & Sabuncu 2020, section 3.
     """
 
+    finished: Tensor
+
     def __init__(self, temperature: float = 1.0, alpha: float = 1.0) -> None:
         super().__init__()
         self.loss = DistillationLoss(temperature, alpha)
         self.teacher: nn.Module | None = None
-        self.generation = 0
+        self.register_buffer("finished", torch.zeros((), dtype=torch.long))
+
+    @property
+    def generation(self) -> int:
+        """How many generations are trained."""
+        return int(self.finished)
 
     def next_generation(self, student: nn.Module) -> None:
         """Make a frozen copy of the student the teacher."""
-        self.teacher = copy.deepcopy(student).requires_grad_(False).eval()
-        self.generation += 1
+        self.teacher = _frozen(student)
+        self.finished += 1
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the loss; the teacher stays in evaluation mode."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        if self.teacher is None and any(name.startswith(f"{prefix}teacher.") for name in state):
+            raise InputError(
+                "the checkpoint holds a teacher and this loss has none yet: call next_generation(network) with "
+                "any network of its architecture, then load."
+            )
+        super()._load_from_state_dict(state, prefix, *args)
 
     def forward(self, logits: Tensor, labels: Tensor, inputs: Tensor) -> Tensor:
         """Mean loss of a batch; `inputs` are what the teacher is asked about."""

@@ -31,6 +31,10 @@ def _reduce(values: Tensor, reduction: Reduction) -> Tensor:
 
 def check_logits(logits: Tensor, name: str = "logits") -> None:
     """Raise `InputError` unless logits are finite real numbers, (..., N, K) with at least two classes."""
+    if not isinstance(logits, Tensor):
+        raise InputError(
+            f"{name} must be a torch tensor; got {type(logits).__name__}. torch.as_tensor makes one."
+        )
     if logits.ndim < 2 or logits.shape[-1] < 2 or not logits.is_floating_point():
         raise InputError(
             f"{name} must be floating-point, (..., N, K) with at least two classes; got "

@@ -93,7 +93,8 @@ def convnet(n_channels: int, n_outputs: int, width: int = 16) -> nn.Sequential:
         Channels of the first convolution; the second has twice as many.
     """
     layers: list[nn.Module] = []
-    fan_in = check_count(n_channels, "n_channels")
+    fan_in, width = check_count(n_channels, "n_channels"), check_count(width, "width")
+    n_outputs = check_count(n_outputs, "n_outputs")
     for fan_out in (width, 2 * width):
         layers += [
             nn.Conv2d(fan_in, fan_out, 3, padding=1, bias=False),
@@ -106,7 +107,9 @@ def convnet(n_channels: int, n_outputs: int, width: int = 16) -> nn.Sequential:
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation with at most 8 channels a group.
+    """Group normalisation with about 8 channels a group: as many groups as divide the channels, up to an eighth.
+
+    More than 8 where the channels have no such divisor: 12 in one group, 36 in four of 9.
 
     Batch normalisation couples the samples of a batch and keeps running state, which `torch.func.vmap`
     cannot update; groups need neither and a network's tangent kernel stays a kernel of single points.

@@ -50,7 +50,8 @@ def resnet(depth: int, n_outputs: int, *, channels: int = 3, width: int = 64) ->
     """
     if depth not in _BLOCKS:
         raise InputError(f"depth must be one of {', '.join(map(str, _BLOCKS))}; got {depth}.")
-    fan_in = check_count(width, "width")
+    fan_in, n_outputs = check_count(width, "width"), check_count(n_outputs, "n_outputs")
+    channels = check_count(channels, "channels")
     layers: list[nn.Module] = [
         nn.Conv2d(channels, fan_in, 3, padding=1, bias=False),
         group_norm(fan_in),
@@ -79,9 +80,9 @@ def vgg(n_outputs: int, *, channels: int = 3, width: int = 64) -> nn.Sequential:
     ----------
     Simonyan & Zisserman 2015 (arXiv 1409.1556), configuration D.
     """
-    width = check_count(width, "width")
+    width, n_outputs = check_count(width, "width"), check_count(n_outputs, "n_outputs")
     layers: list[nn.Module] = []
-    fan_in = channels
+    fan_in = check_count(channels, "channels")
     for repeats, factor in ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8)):
         for _ in range(repeats):
             fan_out = width * factor

@@ -42,7 +42,8 @@ class RoundsConfig:
     network : str
         One of `architectures.Network`.
     seeds : tuple of int
-        One a member: its initialisation, its label noise, its order of minibatches.
+        One a member: its initialisation, its label noise, its order of minibatches. The first also decides
+        the split of the data, which all share.
     rounds : int
     n_train, n_test : int
     label_noise : float
@@ -101,7 +102,8 @@ def measure_rounds(config: RoundsConfig) -> xr.Dataset:
         On `seed` and `round` (1 … T): `test_accuracy`, `train_accuracy` against the true labels,
         `given_accuracy` against the noisy ones, `effective_rank` of the training outputs (exponential of the
         entropy of their centred singular values), and for MLPs `filter_order`, the rank correlation of the
-        measured filters with the eigenvalues of the start's tangent kernel (1: the theory's order).
+        measured filters with the eigenvalues of the start's tangent kernel (1: the theory's order). On `seed`:
+        `diverged`, 1 for a network that did; from that round on all else is NaN.
     """
     with one_thread() if config.network == "mlp" else nullcontext():
         return _measure(config)
@@ -126,7 +128,8 @@ def _measure(config: RoundsConfig) -> xr.Dataset:
         outputs = run.ensemble.predict(inputs)
         targets = outputs if config.loss == "squared" else outputs.softmax(dim=2)
         test = run.ensemble.predict(data.test_inputs).argmax(dim=2).cpu().numpy()
-        rows.append(_summary(targets, given, test, labels, data, bases))
+        row = _summary(targets, given, test, labels, data, bases)
+        rows.append({name: np.where(diverged, np.nan, values) for name, values in row.items()})
     names = rows[0].keys()
     return xr.Dataset(
         {name: (("seed", "round"), np.stack([row[name] for row in rows], axis=1)) for name in names}

@@ -242,7 +242,8 @@ def measure_teachers(config: Teachers) -> xr.Dataset:
         for role, trained in (("teacher", teachers), ("student", students)):
             for name, values in measure_test(trained, split).items():
                 rows.setdefault(f"{role}_{name}", []).append(values)
-    alone = train_members(comparison, split, CROSS_ENTROPY, settings, members, generation=1)
+    decay = {"weight_decay": settings["weight_decay"]}
+    alone = train_members(comparison, split, CROSS_ENTROPY, decay, members, generation=1)
     return xr.Dataset(
         {name: (("factor", "seed"), np.stack(values)) for name, values in rows.items()}
         | {f"alone_{name}": ("seed", values) for name, values in measure_test(alone, split).items()},

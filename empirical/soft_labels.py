@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from ..theory import ema_decay
-from ..theory.validation import InputError
+from ..theory.validation import InputError, check_positive
 from .ensemble import Ensemble, Parameters
 from .losses import soft_cross_entropy
 from .memory import for_members, join, member_groups
@@ -103,23 +105,57 @@ class Method:
     needs: frozenset[str] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
-        unknown = self.needs - {"teacher", "past", "average", "uniform"}
+        if not callable(self.guide):
+            raise InputError(f"the guide of {self.name} must be a function of Samples; got {self.guide!r}.")
+        needs: object = self.needs
+        if isinstance(needs, str):  # its letters would pass for names
+            raise InputError(f"needs must be a set of names, such as frozenset({{{self.needs!r}}}).")
+        unknown = set(self.needs) - {"teacher", "past", "average", "uniform"}
         if unknown:
             raise InputError(
                 f"{self.name} needs {', '.join(sorted(unknown))}, which is unknown. Known: teacher, past, "
                 "average, uniform."
             )
+        if not isinstance(self.grid, tuple) or not self.grid:
+            raise InputError(f"the grid of {self.name} must be a tuple of at least one candidate.")
+        for candidate in self.grid:
+            _check_candidate(candidate, f"a candidate of {self.name}")
         names = {frozenset(name for name, _ in candidate) for candidate in self.grid}
         if len(names) != 1:
             raise InputError(f"every candidate of {self.name}'s grid must set the same names.")
 
 
-def guided_loss(guide: Guide) -> Callable[[Tensor, dict[str, Any]], Tensor]:
-    """Turn a guide into the loss of one member's batch that `train` takes."""
+def _check_candidate(candidate: Any, name: str) -> None:
+    """Raise unless a candidate is made of (name, finite number) pairs that no loss would refuse."""
+    if not isinstance(candidate, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in candidate):
+        raise InputError(f"{name} must be a tuple of (name, value) pairs; got {candidate!r}.")
+    for setting, value in candidate:
+        if isinstance(value, str) or not np.isfinite(value):
+            raise InputError(f"{setting} in {name} must be a finite number; got {value!r}.")
+        if setting == "temperature":
+            check_positive(value, f"temperature in {name}")
+
+
+class _Recorded(dict[str, Tensor]):
+    """Settings that note which of them are read."""
+
+    def __init__(self, values: Mapping[str, Tensor], read: set[str]) -> None:
+        super().__init__(values)
+        self.read = read
+
+    def __getitem__(self, name: str) -> Tensor:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+def guided_loss(guide: Guide, read: set[str] | None = None) -> Callable[[Tensor, dict[str, Any]], Tensor]:
+    """Turn a guide into the loss of one member's batch that `train` takes; note in `read` which settings it reads."""
 
     def loss(outputs: Tensor, given: dict[str, Any]) -> Tensor:
         if outputs.dtype in (torch.float16, torch.bfloat16):
             outputs = outputs.float()  # targets would otherwise be rounded to the outputs' few digits
+        if read is not None:
+            given = given | {"settings": _Recorded(given["settings"], read)}
         terms = guide(Samples(logits=outputs.detach(), **given))
         total = torch.zeros(outputs.shape[0], device=outputs.device)
         for term in terms:
@@ -131,6 +167,41 @@ def guided_loss(guide: Guide) -> Callable[[Tensor, dict[str, Any]], Tensor]:
         return total.mean()
 
     return loss
+
+
+def check_guide(method: Method, outputs: Tensor, given: dict[str, Any]) -> None:
+    """Run a guide on a small batch, as training will, before any training.
+
+    Parameters
+    ----------
+    method : Method
+    outputs : Tensor (M, b, K)
+    given : dict
+        What the samples of the batch carry, (M, b, …) each.
+
+    Raises
+    ------
+    InputError
+        If the guide breaks, returns no terms, or leaves a setting unread, which would then be tuned in vain.
+    """
+    read: set[str] = set()
+    try:
+        torch.func.vmap(guided_loss(method.guide, read))(outputs, given)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"the guide of {method.name} cannot be used ({type(error).__name__}: {error}). It takes Samples and "
+            f"returns a list of Terms without looking at values; of teacher, past, average and uniform it has "
+            f"{', '.join(sorted(method.needs)) or 'none'}, as its method's needs say, and the settings are "
+            f"{', '.join(sorted(given['settings'])) or 'none'}."
+        ) from error
+    unread = sorted(set(given["settings"]) - read)
+    if unread:
+        raise InputError(
+            f"the guide of {method.name} never reads {', '.join(unread)}: is a name in its grid misspelt? "
+            f"It reads {', '.join(sorted(read)) or 'no setting'}; weight_decay is the optimiser's."
+        )
 
 
 def train_method(
@@ -180,14 +251,20 @@ def train_method(
     Raises
     ------
     InputError
-        If the method needs a teacher and none is given, shapes do not fit, or no member fits in memory.
+        If the method needs a teacher and none is given, its guide cannot be used, shapes or labels do not
+        fit, or no member fits in memory.
     """
     n_members = len(ensemble)
-    problem = torch.arange(n_members) if problem is None else problem
-    if problem.shape != (n_members,) or int(problem.max()) >= len(inputs):
+    problem = torch.arange(n_members) if problem is None else torch.as_tensor(problem)
+    if (
+        problem.shape != (n_members,)
+        or problem.dtype.is_floating_point
+        or not set(problem.tolist()) <= set(range(len(inputs)))
+    ):
         raise InputError(
             f"problem must name one of the {len(inputs)} problems for each of {n_members} members."
         )
+    _check_data(ensemble, inputs, labels, teacher)
     if "teacher" in method.needs and teacher is None:
         raise InputError(f"{method.name} learns from a teacher: give its logits (members, samples, classes).")
     data = inputs.to(ensemble.device), labels.to(ensemble.device)
@@ -203,6 +280,26 @@ def train_method(
         )  # fmt: skip
 
     return join([train_group(members) for members in member_groups(ensemble, data[0][0], config, memory)])
+
+
+def _check_data(ensemble: Ensemble, inputs: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
+    """Raise unless labels are classes that the networks know, one a sample, and the teacher answers for all."""
+    if labels.shape != inputs.shape[:2] or not labels.numel():
+        raise InputError(
+            f"inputs (problems, samples, …) and labels (problems, samples) must agree and hold samples; got "
+            f"{tuple(inputs.shape)} and {tuple(labels.shape)}."
+        )
+    n_classes = int(ensemble.predict(inputs[0, :1]).shape[-1])
+    if labels.dtype.is_floating_point or not 0 <= int(labels.min()) <= int(labels.max()) < n_classes:
+        raise InputError(
+            f"labels must be whole numbers from 0 to {n_classes - 1}, the networks' outputs; got "
+            f"{labels.min().item()} … {labels.max().item()} of {labels.dtype}."
+        )
+    expected = (len(ensemble), labels.shape[1], n_classes)
+    if teacher is not None and teacher.shape != expected:
+        raise InputError(
+            f"teacher must have shape (members, samples, classes) = {expected}; got {tuple(teacher.shape)}."
+        )
 
 
 def _tell(each_epoch: EachEpoch, members: range, epoch: int, ensemble: Ensemble) -> None:
@@ -245,10 +342,14 @@ def _train_group(
             return None
         return carried | {"past": outputs_on(current, inputs, problem).softmax(dim=-1)}
 
+    few = inputs[problem, :2]
+    first = outputs_on(ensemble, inputs[:, :2], problem)
     start = carried
     if "past" in method.needs:
-        n_classes = int(outputs_on(ensemble, inputs[:, :1], problem).shape[-1])
-        start = carried | {"past": torch.nn.functional.one_hot(labels[problem], n_classes).to(inputs)}
+        start = carried | {"past": torch.nn.functional.one_hot(labels[problem], first.shape[-1]).to(inputs)}
+    index = torch.arange(few.shape[1], device=device).expand(len(ensemble), -1)
+    trial = Batch(ensemble, index, few, tree_map(lambda t: t[:, :2], start), 0, 0)
+    check_guide(method, first, {**trial.targets, **_Sources(ensemble, method, config.epochs)(trial)})
     return train(
         ensemble, inputs[0], start, guided_loss(method.guide), config, prepare=prepare,
         each_epoch=after_epoch,
@@ -263,7 +364,9 @@ class _Sources:
         self.needs = method.needs
         # Offset, so that targets and minibatches do not share a member's random numbers.
         self.generators = [torch.Generator().manual_seed(seed + 2**32) for seed in ensemble.seeds]
-        self.average: Parameters = {name: p.clone() for name, p in ensemble.parameters.items()}
+        self.average: Parameters = {}
+        if "average" in method.needs:
+            self.average = {name: p.clone() for name, p in ensemble.parameters.items()}
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         size = batch.index.shape
@@ -281,7 +384,6 @@ class _Sources:
         return carried
 
 
-@torch.no_grad()
 def outputs_on(
     ensemble: Ensemble, inputs: Tensor, problem: Tensor | None = None, batch_size: int = 1024
 ) -> Tensor:
@@ -289,4 +391,4 @@ def outputs_on(
     problem = torch.arange(len(ensemble)) if problem is None else problem
     problem = problem.to(ensemble.device)
     parts = torch.split(inputs.to(ensemble.device), batch_size, dim=1)
-    return torch.cat([ensemble.forward(part[problem]) for part in parts], dim=1)
+    return torch.cat([ensemble.evaluate(part[problem]) for part in parts], dim=1)

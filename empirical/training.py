@@ -165,7 +165,7 @@ def train(
     Raises
     ------
     InputError
-        If shapes do not fit.
+        If targets are not (members, samples, …), there is no sample, or the loss is no number.
 
     Examples
     --------
@@ -180,7 +180,9 @@ def train(
     True
     """
     x = as_inputs(inputs, ensemble)
-    targets = tree_map(lambda t: t.to(ensemble.device), targets)
+    if not len(x):
+        raise InputError("there is no sample to train on.")
+    targets = tree_map(lambda t: torch.as_tensor(t).to(ensemble.device), targets)
     _check_targets(targets, len(ensemble), len(x))
     optimiser = Optimiser(config, ensemble)
     order = MinibatchOrder(ensemble.seeds, len(x), config.batch_size)
@@ -204,6 +206,8 @@ def train(
                 p.requires_grad_(True)
             with _precision(config, ensemble.device):
                 values = vector_loss(current.forward(batch.inputs), batch.targets)
+            if step == 0:
+                _check_scalar(values, len(ensemble))
             gradients = torch.autograd.grad(values.sum(), list(parameters.values()))
             optimiser.step(parameters, gradients, _rate(config, step, total))
             losses[epoch] += values.detach().float() * (index.shape[1] / len(x))
@@ -228,6 +232,13 @@ def _check_targets(targets: Any, n_members: int, n_samples: int) -> None:
             )
 
     tree_map(check, targets)
+
+
+def _check_scalar(values: Tensor, n_members: int) -> None:
+    if values.shape != (n_members,):
+        raise InputError(
+            f"loss must return one number for a member's batch; it gives {tuple(values.shape[1:])}. Take its mean."
+        )
 
 
 def _precision(config: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:

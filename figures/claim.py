@@ -13,6 +13,8 @@ from .intervals import t_half_width
 Kind = Literal["theorem", "measured"]
 Relation = Literal["=", "≤", "≥"]
 Verdict = Literal["holds", "fails", "undecided"]
+# Two-sided, fewer samples of one sign reach no 5 %: 2 · 2^-6 is the first below.
+SIGN_TEST_SAMPLES = 6
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Claim:
         Dotted name of the function that computes the prediction.
     note : str
         What a reader should know besides.
+    samples : int or None
+        How many the verdict rests on (measured claims).
     paper, artefact : str
         Filled in by the artefact.
     """
@@ -56,6 +60,7 @@ class Claim:
     interval: tuple[float, float] | None = None
     source: str = ""
     note: str = ""
+    samples: int | None = None
     paper: str = ""
     artefact: str = ""
 
@@ -116,19 +121,30 @@ class Claim:
         """Judge an effect by its t interval over independent samples (one a seed).
 
         Holds if the whole interval satisfies the relation, fails if none of it does, else undecided.
-        For "=", the interval must lie within `tolerance` of the prediction.
+        For "=", the interval must lie within `tolerance` of the prediction. Samples that are not finite (networks
+        that diverged) are left out, which the note says. Samples without any spread have no t interval: they
+        decide where a sign test would, from six on, unless they tie with the prediction.
         """
-        values = np.asarray(samples, float).ravel()
-        values = values[np.isfinite(values)]
-        mean = float(values.mean()) if len(values) else np.nan
-        if len(values) < 2:
-            return cls(id, statement, "measured", predicted, mean, relation, "undecided", tolerance,
-                       source=source, note=note or "fewer than two samples")  # fmt: skip
-        half = float(t_half_width(values, confidence))
-        interval = (mean - half, mean + half)
+        given = np.asarray(samples, float).ravel()
+        values = given[np.isfinite(given)]
+        n, mean = len(values), float(values.mean()) if len(values) else np.nan
+        notes = [note] if note else []
+        if n < len(given):
+            notes.append(f"{len(given) - n} of {len(given)} samples are not finite and are left out")
+        verdict: Verdict = "undecided"
+        interval = None
+        if n < 2:
+            notes.append("fewer than two samples")
+        else:
+            half = float(t_half_width(values, confidence))
+            interval = (mean - half, mean + half)
+            if half == 0 and (n < SIGN_TEST_SAMPLES or mean == predicted):
+                notes.append(f"all {n} samples are equal, so that their spread says nothing")
+            else:
+                verdict = judge(interval, relation, predicted, tolerance)
         return cls(
-            id, statement, "measured", predicted, mean, relation,
-            judge(interval, relation, predicted, tolerance), tolerance, interval, source, note,
+            id, statement, "measured", predicted, mean, relation, verdict, tolerance, interval, source,
+            "; ".join(notes), n,
         )  # fmt: skip
 
     @classmethod
@@ -152,7 +168,7 @@ class Claim:
         interval = (float(exact.low), float(exact.high))
         return cls(
             id, statement, "measured", predicted, successes / trials, relation,
-            judge(interval, relation, predicted, 0.0), None, interval, source, note,
+            judge(interval, relation, predicted, 0.0), None, interval, source, note, trials,
         )  # fmt: skip
 
     def located(self, paper: str, artefact: str) -> Claim:

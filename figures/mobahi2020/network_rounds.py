@@ -90,8 +90,8 @@ def early_and_late(accuracy: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.fl
 
 
 def _complete(values: xr.DataArray) -> npt.NDArray[np.float64]:
-    """Seeds and rounds that the run has, (seeds, rounds)."""
-    return np.asarray(values.dropna("seed", how="all").dropna("round", how="all").values)
+    """Seeds and rounds that the run has, without networks that diverged: (seeds, rounds)."""
+    return np.asarray(values.dropna("round", how="all").dropna("seed").values)
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
@@ -103,7 +103,8 @@ def claims(data: xr.Dataset) -> list[Claim]:
         rise, fall, best = early_and_late(accuracy)
         note = (
             f"best round by seed {best.tolist()} of {accuracy.shape[1]}; mean accuracy "
-            f"{np.round(accuracy.mean(axis=0), 3).tolist()}."
+            f"{np.round(accuracy.mean(axis=0), 3).tolist()}; {int(part['diverged'].sum())} networks diverged and "
+            "are left out."
         )
         found += [
             Claim.from_samples(

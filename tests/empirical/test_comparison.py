@@ -121,7 +121,7 @@ def test_the_past_is_the_labels_first_and_the_last_epochs_outputs_then(rng):
     )  # fmt: skip
     order = MinibatchOrder((0,), 10, 10)
     for past, expected in zip(
-        seen, [torch.nn.functional.one_hot(labels[0], 3).float(), outputs[0]], strict=True
+        seen[1:], [torch.nn.functional.one_hot(labels[0], 3).float(), outputs[0]], strict=True
     ):
         value = torch.func.vmap(lambda t: t)(expected[order.epoch()[0]])
         torch.testing.assert_close(torch._C._functorch.get_unwrapped(past), value, rtol=1e-5, atol=1e-6)
@@ -174,11 +174,12 @@ def test_cifar_with_deep_networks_end_to_end(network, tmp_path, monkeypatch):
 def test_groups_that_fit_in_memory_change_no_number():
     split = draw_problems(TINY.problems)
     index = torch.tensor([0, 1, 0])
-    settings = {"alpha": torch.tensor([0.2, 0.5, 0.8]), "shape": torch.full((3,), 3.0)}
+    alpha = {"alpha": torch.tensor([0.2, 0.5, 0.8])}
+    both = {methods.BETA_SMOOTHING: alpha | {"shape": torch.full((3,), 3.0)}, methods.PROGRESSIVE: alpha}
     config = TrainingConfig(epochs=2, batch_size=20, weight_decay=[0.0, 0.01, 0.1])
     ensemble = Ensemble.initialise(lambda: mlp(64, 10, (8,)), (5, 6, 7))
     one = bytes_per_member(ensemble, split.inputs[0], config)
-    for method in (methods.BETA_SMOOTHING, methods.PROGRESSIVE):
+    for method, settings in both.items():
         outputs: list[torch.Tensor] = []
         told: list[tuple[int, range, int]] = []
 
@@ -305,3 +306,63 @@ def test_the_gpu_gives_the_cpus_table():
     config = replace(TINY, epochs=1)
     cpu, gpu = compare(config), compare(replace(config, device="cuda"))
     np.testing.assert_allclose(cpu["nll"], gpu["nll"], rtol=1e-3)
+
+
+def _train(method=methods.CROSS_ENTROPY, labels=None, **options):
+    ensemble = Ensemble.initialise(lambda: mlp(4, 3, (5,)), (0, 1))
+    labels = torch.arange(20).remainder(3).expand(2, 20) if labels is None else labels
+    config = TrainingConfig(epochs=1, batch_size=8)
+    return train_method(ensemble, torch.zeros(2, 20, 4), labels, method, config, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: _train(labels=torch.full((2, 20), 3)), "labels must be whole numbers from 0 to 2"),
+        (lambda: _train(labels=torch.full((2, 20), -1)), "labels must be whole numbers"),
+        (lambda: _train(labels=torch.zeros(2, 20)), "labels must be whole numbers"),
+        (lambda: _train(labels=torch.zeros(2, 19).long()), "must agree"),
+        (lambda: _train(problem=torch.tensor([-1, 0])), "problem must name"),
+        (lambda: _train(problem=[0.5, 1.0]), "problem must name"),
+        (lambda: _train(methods.SELF_DISTILLATION, teacher=torch.zeros(2, 20, 4)), "teacher must have shape"),
+        (lambda: _train(methods.PROGRESSIVE), "guide of progressive cannot be used.*alpha"),
+        (lambda: _train(settings={"alhpa": torch.zeros(2)}), "never reads alhpa"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_before_training(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        lambda s: [][0],
+        lambda s: None,
+        lambda s: Term(s.logits),
+        lambda s: [Term(s.teacher.softmax(-1))],
+        lambda s: [Term(s.logits.softmax(-1), s.settings["missing"])],
+        lambda s: [Term(s.logits.softmax(-1))] if s.labels.sum() > 0 else [],
+    ],
+)
+def test_a_guide_that_cannot_be_used_is_named_before_training(guide):
+    with pytest.raises(InputError, match="guide of mine cannot be used"):
+        _train(Method("mine", guide))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"grid": ((("temperature", 0.0),),)}, "temperature in a candidate of mine"),
+        ({"grid": ((("alpha", "1"),),)}, "finite number"),
+        ({"grid": ((("alpha", np.nan),),)}, "finite number"),
+        ({"grid": ({"alpha": 1.0},)}, "pairs"),
+        ({"grid": ()}, "at least one candidate"),
+        ({"needs": "teacher"}, "set of names"),
+        ({"needs": frozenset({"crystal ball"})}, "crystal ball"),
+        ({"guide": None}, "must be a function"),
+    ],
+)
+def test_a_method_that_cannot_be_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Method(**{"name": "mine", "guide": methods.cross_entropy} | options)

@@ -25,6 +25,11 @@ def test_a_seed_decides_the_split():
     assert not np.array_equal(a.inputs, c.inputs)
 
 
+def test_a_seed_opens_a_generator():
+    first, second = (load("digits", 20, 20, rng) for rng in (3, np.random.default_rng(3)))
+    np.testing.assert_array_equal(first.inputs, second.inputs)
+
+
 def test_no_point_is_in_both_parts(rng):
     data = load("digits", 500, 500, rng)
     train_rows = {row.tobytes() for row in data.inputs}
@@ -50,6 +55,10 @@ def test_mistakes_are_named(rng):
         load("digit", 10, 10, rng)
     with pytest.raises(InputError, match="1797 points"):
         load("digits", 1797, 10, rng)
+    with pytest.raises(InputError, match="digits-3-3"):
+        load("digits-3-3", 10, 10, rng)
+    with pytest.raises(InputError, match="10 classes"):
+        load("digits", 50, 9, rng)
     with pytest.raises(InputError, match="0 … 2"):
         one_hot(np.array([0, 3]), 3)
     with pytest.raises(InputError, match="two classes"):

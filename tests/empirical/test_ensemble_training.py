@@ -163,3 +163,32 @@ def test_no_epochs_leave_the_start_as_it_is():
     run = train(ensemble, x, ensemble.share(torch.arange(6) % 2), F.cross_entropy, TrainingConfig(epochs=0))
     assert torch.equal(run.ensemble.predict(x), ensemble.predict(x))
     assert run.diverged_at.tolist() == [-1, -1]
+
+
+def test_dropout_is_off_where_members_are_asked_and_on_where_they_learn():
+    network = Ensemble.initialise(lambda: torch.nn.Sequential(mlp(3, 8, ()), torch.nn.Dropout(0.5)), (0, 1))
+    x = torch.randn(6, 3)
+    assert torch.equal(network.predict(x), network.predict(x))
+    assert not torch.equal(network.forward(network.share(x)), network.forward(network.share(x)))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Ensemble.initialise(lambda: torch.nn.BatchNorm1d(3), (0,)), "GroupNorm"),
+        (lambda: Ensemble.initialise(torch.nn.ReLU, (0,)), "no parameters"),
+        (lambda: Ensemble.initialise(lambda: mlp(3, 2), (1.5,)), "each seed"),
+        (lambda: Ensemble.initialise(lambda: mlp(3, 2), (0,), at_once=0), "at_once"),
+        (lambda: run_once(loss=lambda outputs, _: outputs.square().mean(dim=0)), "one number"),
+        (lambda: run_once(n=0), "no sample"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def run_once(loss=F.cross_entropy, n=6):
+    e = Ensemble.initialise(lambda: mlp(3, 2, (4,)), (0, 1))
+    targets = e.share(torch.zeros(n, dtype=torch.long))
+    return train(e, torch.zeros(n, 3), targets, loss, TrainingConfig(epochs=1))

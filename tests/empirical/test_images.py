@@ -16,6 +16,7 @@ from selfdistill.empirical.cifar import CropAndFlip, load_cifar
 from selfdistill.empirical.densenet import densenet
 from selfdistill.empirical.ensemble import Ensemble
 from selfdistill.empirical.memory import train_within
+from selfdistill.empirical.networks import convnet
 from selfdistill.empirical.residual import resnet, vgg
 from selfdistill.empirical.training import Batch, TrainingConfig, train
 from selfdistill.theory import InputError
@@ -185,3 +186,30 @@ def test_members_that_take_turns_give_the_same_numbers():
         results.append(run.ensemble.predict(x))
     torch.testing.assert_close(results[1], results[0], rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(results[2], results[0], rtol=1e-3, atol=1e-4)
+
+
+def test_labels_that_cannot_be_are_refused(tmp_path, rng):
+    folder = write_cifar10(tmp_path)
+    file = folder / "cifar-10-batches-bin" / "data_batch_3.bin"
+    file.write_bytes(b"\x4d" + file.read_bytes()[1:])
+    with pytest.raises(InputError, match="label 77, but there are 10 classes"):
+        load_cifar("cifar10", 200, 10, rng, folder=folder)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: densenet("40", 5),
+        lambda: densenet(10, 0),
+        lambda: densenet(10, 5, growth=0),
+        lambda: resnet(18, 0),
+        lambda: resnet(18, 5, width=0),
+        lambda: vgg(0),
+        lambda: vgg(5, channels=0),
+        lambda: convnet(3, 5, 0),
+        lambda: convnet(3, 0),
+    ],
+)
+def test_sizes_that_are_none_are_refused(build):
+    with pytest.raises(InputError, match="must be a whole number of at least 1"):
+        build()

@@ -159,3 +159,79 @@ def test_born_again_generations_learn_from_the_one_before(data):
 def test_bad_settings_are_named(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_beta_smoothing_resumes_with_its_random_numbers(data):
+    x, y = data
+    model = nn.Linear(5, 3)
+    loss, resumed = (
+        loss_modules.BetaSmoothingLoss(model, generator=torch.Generator().manual_seed(s)) for s in (1, 2)
+    )
+    loss(model(x), y, x)
+    loss.update(model)
+    kept = io.BytesIO()
+    torch.save(loss.state_dict(), kept)
+    kept.seek(0)
+    resumed.load_state_dict(torch.load(kept))
+    assert torch.equal(loss(model(x), y, x), resumed(model(x), y, x))
+
+
+def test_born_again_training_resumes_with_its_teacher(data):
+    x, y = data
+    teacher, student = nn.Linear(5, 3), nn.Linear(5, 3)
+    loss = loss_modules.BornAgainLoss(2.0, 0.5)
+    loss.next_generation(nn.Linear(5, 3))
+    loss.next_generation(teacher)
+    resumed = loss_modules.BornAgainLoss(2.0, 0.5)
+    with pytest.raises(InputError, match=r"call next_generation\(network\)"):
+        resumed.load_state_dict(loss.state_dict())
+    resumed.next_generation(nn.Linear(5, 3))
+    resumed.load_state_dict(loss.state_dict())
+    assert resumed.generation == 2
+    assert torch.equal(loss(student(x), y, x), resumed(student(x), y, x))
+
+
+def test_teachers_answer_in_evaluation_mode_whatever_the_mode_of_the_loss(data):
+    x, y = data
+    network = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3), nn.Dropout(0.5)).train()
+    born, beta = loss_modules.BornAgainLoss(), loss_modules.BetaSmoothingLoss(network)
+    born.next_generation(network)
+    for loss in (born.train(), beta.train()):
+        part = loss.teacher if loss is born else loss.average
+        before = part[1].running_mean.clone()
+        logits = nn.Linear(5, 3)(x)
+        loss(logits, y, x)
+        assert not part.training
+        assert torch.equal(part[1].running_mean, before)
+    assert torch.equal(born(logits, y, x), born(logits, y, x))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: loss_modules.WeightedSoftLabelLoss(alpha=-1.0), "alpha"),
+        (lambda: loss_modules.LabelSmoothingLoss(0.1, "x"), "convention must be one of"),
+        (lambda: losses.label_smoothing_loss(np.zeros((2, 3)), torch.zeros(2).long(), 0.1), "torch tensor"),
+        (
+            lambda: loss_modules.ProgressiveLoss(4, 3, 2)(
+                torch.zeros(2, 3), torch.tensor([0, 5]), torch.tensor([0, 1]), 0
+            ),
+            "labels",
+        ),
+        (
+            lambda: loss_modules.ProgressiveLoss(4, 3, 2)(
+                torch.zeros(2, 3), torch.tensor([0, 1]), torch.tensor([0.0, 1.0]), 0
+            ),
+            "whole number",
+        ),
+        (
+            lambda: loss_modules.ProgressiveLoss(4, 3, 2)(
+                torch.zeros(3, 3), torch.tensor([0, 1]), torch.tensor([0, 1]), 0
+            ),
+            "got logits",
+        ),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(call, message):
+    with pytest.raises(InputError, match=message):
+        call()

@@ -110,3 +110,13 @@ def test_rounds_on_cifar_with_deep_networks(network, tmp_path, monkeypatch):
 def test_networks_for_images_need_images():
     with pytest.raises(InputError, match="needs images"):
         measure_rounds(RoundsConfig("squared", data="wine", network="vgg", rounds=1, n_train=20, n_test=20))
+
+
+def test_networks_that_diverge_are_nan_and_not_at_chance():
+    config = RoundsConfig(
+        "squared", seeds=(0, 1), rounds=2, n_train=60, n_test=100, epochs=4, hidden=(8,), learning_rate=1e6
+    )
+    data = measure_rounds(config)
+    assert data["diverged"].values.tolist() == [1, 1]
+    for name in ("test_accuracy", "train_accuracy", "given_accuracy", "effective_rank", "filter_order"):
+        assert np.isnan(data[name]).all()

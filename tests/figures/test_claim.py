@@ -83,3 +83,21 @@ def test_json_has_every_field_and_no_nan():
     assert {"id", "paper", "statement", "kind", "predicted", "measured", "tolerance", "interval"} <= set(
         fields
     )
+
+
+def test_samples_without_spread_decide_as_a_sign_test_would():
+    def verdict(samples, relation="≥"):
+        return Claim.from_samples("X1", "…", samples, relation=relation).verdict
+
+    assert verdict([-0.02] * 2) == "undecided"
+    assert verdict([-0.02] * 5) == "undecided"
+    assert verdict([-0.02] * 6) == "fails"
+    assert verdict([0.02] * 6) == "holds"
+    for relation in ("≥", "≤"):  # a tie is neither more nor less
+        assert verdict([0.0] * 9, relation) == "undecided"
+
+
+def test_samples_left_out_are_said():
+    claim = Claim.from_samples("X1", "…", [np.nan, 0.1, np.inf, 0.12, 0.13], relation="≥", note="paired")
+    assert claim.samples == 3
+    assert claim.note == "paired; 2 of 5 samples are not finite and are left out"
