@@ -304,14 +304,14 @@ def test_bad_input_is_named(call, words):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("network", ["resnet10", "densenet10"])
 def test_deep_networks_in_mixed_precision_on_a_gpu(network, tmp_path, monkeypatch):
-    """As on the CPU, up to bfloat16: the same draws, so the same table to a few per cent."""
+    """As on the CPU, up to bfloat16: the same draws, so the same table to two per cent."""
     monkeypatch.setenv("SELFDISTILL_CIFAR", str(write_cifar100(tmp_path)))
     config = Comparison(
         Problems("cifar100", 24, 10, 20, seeds=(0, 1)), methods=methods.METHODS[2:5], network=network,
         hidden=(4,), epochs=2, batch_size=12, learning_rate=0.01,
     )  # fmt: skip
     cpu, gpu = compare(config), compare(replace(config, device="cuda"))
-    np.testing.assert_allclose(cpu["nll"], gpu["nll"], rtol=0.1)
+    np.testing.assert_allclose(cpu["nll"], gpu["nll"], rtol=2e-2)
 
 
 @pytest.mark.gpu
@@ -319,7 +319,7 @@ def test_deep_networks_in_mixed_precision_on_a_gpu(network, tmp_path, monkeypatc
 def test_the_gpu_gives_the_cpus_table():
     config = replace(TINY, epochs=1)
     cpu, gpu = compare(config), compare(replace(config, device="cuda"))
-    np.testing.assert_allclose(cpu["nll"], gpu["nll"], rtol=1e-3)
+    np.testing.assert_allclose(cpu["nll"], gpu["nll"], rtol=1e-2)  # bfloat16
 
 
 def _train(method=methods.CROSS_ENTROPY, labels=None, **options):
