@@ -143,7 +143,9 @@ class Ensemble:
             seeds=tuple(seed for e in parts for seed in e.seeds),
         )
 
-    def forward(self, inputs: Tensor, parameters: Parameters | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, parameters: Parameters | None = None, *, computed_in: torch.dtype | None = None
+    ) -> Tensor:
         """Outputs (M, n, k) of every member on its own inputs (M, n, ...), differentiable.
 
         Parameters
@@ -152,14 +154,18 @@ class Ensemble:
             `share` gives all members the same inputs at no cost.
         parameters : dict, optional
             In place of the ensemble's own, for differentiation.
+        computed_in : torch.dtype, optional
+            Type of a computation in less precision, to which parameters and inputs are cast; gradients arrive
+            in the parameters' own. `torch.autocast` has no effect under `torch.func.vmap` on CPUs.
         """
 
         def one(p: Parameters, b: Parameters, x: Tensor) -> Any:
             return functional_call(self.skeleton, (p, b), (x,))
 
-        outputs: Tensor = torch.func.vmap(one, randomness="different", chunk_size=self.at_once)(
-            self.parameters if parameters is None else parameters, self.buffers, inputs
-        )
+        given = self.parameters if parameters is None else parameters, self.buffers, inputs
+        if computed_in is not None:
+            given = tree_map(lambda t: t.to(computed_in) if t.is_floating_point() else t, given)
+        outputs: Tensor = torch.func.vmap(one, randomness="different", chunk_size=self.at_once)(*given)
         return outputs
 
     @torch.no_grad()

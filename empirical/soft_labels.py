@@ -152,8 +152,6 @@ def guided_loss(guide: Guide, read: set[str] | None = None) -> Callable[[Tensor,
     """Turn a guide into the loss of one member's batch that `train` takes; note in `read` which settings it reads."""
 
     def loss(outputs: Tensor, given: dict[str, Any]) -> Tensor:
-        if outputs.dtype in (torch.float16, torch.bfloat16):
-            outputs = outputs.float()  # targets would otherwise be rounded to the outputs' few digits
         if read is not None:
             given = given | {"settings": _Recorded(given["settings"], read)}
         terms = guide(Samples(logits=outputs.detach(), **given))

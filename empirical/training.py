@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,7 +48,7 @@ class TrainingConfig:
     schedule : {"constant", "cosine"}
         Cosine falls to zero over all steps.
     mixed_precision : bool
-        Forward and loss in bfloat16 where the device gains from it.
+        Networks compute in bfloat16; parameters, the loss and the update stay in float32.
     """
 
     epochs: int
@@ -191,6 +190,7 @@ def train(
     parameters = {name: p.clone() for name, p in ensemble.parameters.items()}
     current = ensemble.with_parameters(parameters)
     vector_loss = torch.func.vmap(loss)
+    less = torch.bfloat16 if config.mixed_precision else None
     losses = torch.zeros(config.epochs, len(ensemble), device=ensemble.device)
     step = 0
     for epoch in range(config.epochs):
@@ -204,8 +204,8 @@ def train(
                     batch = prepare(batch)
             for p in parameters.values():
                 p.requires_grad_(True)
-            with _precision(config, ensemble.device):
-                values = vector_loss(current.forward(batch.inputs), batch.targets)
+            outputs = current.forward(batch.inputs, computed_in=less)
+            values = vector_loss(outputs if less is None else outputs.float(), batch.targets)
             if step == 0:
                 _check_scalar(values, len(ensemble))
             gradients = torch.autograd.grad(values.sum(), list(parameters.values()))
@@ -239,12 +239,6 @@ def _check_scalar(values: Tensor, n_members: int) -> None:
         raise InputError(
             f"loss must return one number for a member's batch; it gives {tuple(values.shape[1:])}. Take its mean."
         )
-
-
-def _precision(config: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:
-    if config.mixed_precision:
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
 
 
 def _rate(config: TrainingConfig, step: int, total: int) -> float:

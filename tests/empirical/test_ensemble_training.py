@@ -192,3 +192,39 @@ def run_once(loss=F.cross_entropy, n=6):
     e = Ensemble.initialise(lambda: mlp(3, 2, (4,)), (0, 1))
     targets = e.share(torch.zeros(n, dtype=torch.long))
     return train(e, torch.zeros(n, 3), targets, loss, TrainingConfig(epochs=1))
+
+
+class Spy(torch.nn.Module):
+    """Passes its input on and notes its type."""
+
+    seen: list[torch.dtype] = []  # noqa: RUF012 - copies of the module share it
+
+    def forward(self, x):
+        self.seen.append(x.dtype)
+        return x
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: mlp(48, 3, (16,)), lambda: convnet(3, 3, 4)], ids=["mlp", "convnet"]
+)
+def test_mixed_precision_computes_in_bfloat16_and_keeps_parameters_and_loss_in_float32(build):
+    Spy.seen.clear()
+    e = Ensemble.initialise(lambda: torch.nn.Sequential(Spy(), build(), Spy()), (0, 1))
+    x = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    seen_by_loss = []
+
+    def loss(outputs, targets):
+        seen_by_loss.append(outputs.dtype)
+        return F.cross_entropy(outputs, targets)
+
+    labels = e.share(torch.arange(8) % 3)
+    mixed = train(
+        e, x, labels, loss, TrainingConfig(3, batch_size=8, learning_rate=0.05, mixed_precision=True)
+    )
+    assert set(Spy.seen) == {torch.bfloat16}
+    assert set(seen_by_loss) == {torch.float32}
+    plain = train(e, x, labels, F.cross_entropy, TrainingConfig(3, batch_size=8, learning_rate=0.05))
+    for name, p in mixed.ensemble.parameters.items():
+        assert p.dtype == torch.float32
+        change, expected = p - e.parameters[name], plain.ensemble.parameters[name] - e.parameters[name]
+        assert (change - expected).norm() < 0.05 * expected.norm()
