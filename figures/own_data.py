@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -29,6 +28,8 @@ KERNELS = (*sorted(KERNEL_PARAMS), "precomputed")
 # Rounds are stopped here unless the user names a number: the filters of all rounds take 8 bytes a sample.
 MOST_ROUNDS = 100_000
 MOST_BYTES = 2**30
+# Sums of squares beyond this overflow.
+LARGEST_FEATURE = 1e150
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,28 @@ class Kernel:
         from_gram = Spectrum.from_gram if path.whole_spectrum else Spectrum.krylov
         if self.name == "precomputed":
             return from_gram(features, target)
+        if path.kind == "kernel in tiles":
+            return Spectrum.krylov(self.values, target, points=features)
+        return from_gram(self.values(features, features), target)
+
+    def values(self, x: npt.NDArray[np.float64], z: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+        """Kernel (len(x), len(z)) between rows, checked to be finite."""
         try:
-            with np.errstate(over="ignore"):  # an infinite entry is refused below, by name
-                if path.kind == "kernel in tiles":
-                    kernel = partial(pairwise_kernels, metric=self.name, **self.parameters)
-                    return Spectrum.krylov(kernel, target, points=features)
-                gram = pairwise_kernels(features, metric=self.name, **self.parameters)
-        except InputError:
-            raise
+            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
+                values: npt.NDArray[Any] = pairwise_kernels(x, z, metric=self.name, **self.parameters)
         except ValueError as error:
             raise InputError(f"the {self.name} kernel cannot take these features: {error}") from None
-        return from_gram(gram, target)
+        if np.isfinite(values).all():
+            return values
+        if self.parameters.get("degree", 1.0) % 1 and np.isnan(values).any():
+            raise InputError(
+                f"the {self.name} kernel with --degree {self.parameters['degree']:g} is no number where "
+                "gamma·⟨x, x'⟩ + coef0 is negative, as it is for these features. Take a whole degree."
+            )
+        raise InputError(
+            f"the {self.name} kernel is infinite or overflows on these features, whose values go up to "
+            f"{np.abs(x).max():.3g}. Scale them down (--standardize), or choose smaller parameters."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +176,7 @@ class OwnRounds:
         return {
             "target": self.table.target_name,
             "n_features": len(self.table.feature_names),
+            "feature_names": list(self.table.feature_names),
             "n_samples": spectrum.n_samples,
             "n_outputs": spectrum.n_outputs,
             "kernel": {"name": self.kernel.name, **self.kernel.parameters},
@@ -234,8 +247,14 @@ def distill_table(
     InputError
         If the kernel's matrix is no gram, the tolerance cannot be reached, or an option is out of range.
     """
-    check_positive(epsilon, "--epsilon", "It is the mean squared training error of every round.")
+    epsilon = check_positive(epsilon, "--epsilon", "It is the mean squared training error of every round.")
     features, target = table.features, table.target
+    if kernel.name != "precomputed" and np.abs(features).max() > LARGEST_FEATURE:
+        column = int(np.abs(features).max(axis=0).argmax())
+        raise InputError(
+            f"the feature {table.feature_names[column]!r} is too large to be squared (up to "
+            f"{np.abs(features).max():.3g}): scale it down first."
+        )
     if standardize:
         if kernel.name == "precomputed":
             raise InputError("--standardize scales features; a precomputed kernel has none.")

@@ -18,10 +18,13 @@ from .own_path import Path as CostlyPath
 from .rounds_picture import draw_rounds
 from .run import prepare_folder
 from .style import house_style
-from .tables import read_table
+from .tables import listed, read_table
 
 # A terminal shows so many rounds at either end of a long run.
 SHOWN = 12
+# And where all look alike to the digits printed, so many.
+SHOWN_ALIKE = 2
+SHOWN_NAMES = 8
 # Operations from which on the cost is announced: some seconds.
 LONG = 2e10
 
@@ -53,13 +56,13 @@ def rounds(
     """Distil your own data to a training error, round by round until collapse, and bound the rounds.
 
     Every column but the target is a feature. An NPZ file holds arrays with samples first: the target, and
-    features such as X, or with --kernel precomputed the gram.
+    features X, or with --kernel precomputed the gram (or whatever the only other array is called).
     """
     if plot is not None:
         check_picture(plot)
     given = {"gamma": gamma, "degree": degree, "coef0": coef0}
     chosen = Kernel(kernel, {name: value for name, value in given.items() if value is not None})
-    table = read_table(data, target)
+    table = read_table(data, target, precomputed=kernel == "precomputed")
     result = distill_table(
         table,
         chosen,
@@ -101,8 +104,11 @@ def summary(result: OwnRounds) -> list[tuple[str, str]]:
     spectrum, run = result.spectrum, result.trajectory
     outputs = f", {spectrum.n_outputs} outputs" if spectrum.n_outputs > 1 else ""
     parameters = "".join(f", {name} = {value:g}" for name, value in result.kernel.parameters.items())
+    names = result.table.feature_names
     return [
         ("samples", f"{spectrum.n_samples}{outputs}"),
+        ("columns of the gram" if result.kernel.name == "precomputed" else "features",
+         f"{len(names)}: {listed(names, SHOWN_NAMES)}"),
         ("kernel", result.kernel.name + parameters),
         ("training error of every round, ε", f"{result.epsilon:.6g}"),
         ("target norm in units of √(nε), r_0", f"{spectrum.initial_ratio(result.epsilon):.6g}"),
@@ -111,7 +117,7 @@ def summary(result: OwnRounds) -> list[tuple[str, str]]:
         ("  at least (paper), (r_0 − 1)/κ", f"{result.paper_lower:.6g}"),
         ("  at least, r_0 − 1", f"{result.lower:.6g}"),
         ("  at most", str(result.upper)),
-    ]
+    ]  # fmt: skip
 
 
 def rounds_table(result: OwnRounds) -> RichTable:
@@ -120,19 +126,28 @@ def rounds_table(result: OwnRounds) -> RichTable:
     table = RichTable()
     for heading in ("round", "multiplier c", "norm ‖y_t‖", "r_t", "basis size", "sparsity index"):
         table.add_column(heading, justify="right")
-    left_out = range(SHOWN, run.rounds - SHOWN) if run.rounds > 2 * SHOWN + 1 else range(0)
+    ends = (0, run.rounds // 2, run.rounds - 1)
+    alike = len({rounds_row(result, t) for t in ends}) == 1
+    shown = SHOWN_ALIKE if alike else SHOWN
+    left_out = range(shown, run.rounds - shown) if run.rounds > 2 * shown + 1 else range(0)
     for t in range(run.rounds):
         if t not in left_out:
-            table.add_row(
-                str(t + 1), f"{run.multipliers[t]:.6g}", f"{run.target_norms[t + 1]:.6g}",
-                f"{run.ratios[t + 1]:.6g}", str(result.basis_sizes[t]),
-                known(result.sparsity_indices[t]),
-            )  # fmt: skip
+            table.add_row(str(t + 1), *rounds_row(result, t))
         elif t == left_out.start:
             table.add_row("…", *[""] * 5)
     if left_out:
-        table.caption = f"{len(left_out)} rounds in the middle are left out; --json prints all."
+        same = "to these digits all rounds are the same; " if alike else ""
+        table.caption = f"{same}{len(left_out)} rounds in the middle are left out; --json prints all."
     return table
+
+
+def rounds_row(result: OwnRounds, t: int) -> tuple[str, ...]:
+    """What is printed of fit t + 1, without its number."""
+    run = result.trajectory
+    return (
+        f"{run.multipliers[t]:.6g}", f"{run.target_norms[t + 1]:.6g}", f"{run.ratios[t + 1]:.6g}",
+        str(result.basis_sizes[t]), known(result.sparsity_indices[t]),
+    )  # fmt: skip
 
 
 def known(value: float) -> str:

@@ -1,5 +1,7 @@
 """``selfdistill rounds`` as a user meets it: numbers, files of every format, and pictures."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,6 +148,40 @@ def test_a_precomputed_kernel_may_stand_in_a_csv(rows, frame, tmp_path):
     table.to_csv(tmp_path / "gram.csv", index=False)
     said = rows(tmp_path / "gram.csv", "--target", "y", "--kernel", "precomputed", "--epsilon", EPSILON)
     assert said["bounds"]["exact"] >= 2
+
+
+def test_npz_arrays_that_are_not_asked_for_are_left_alone(rows, frame, tmp_path):
+    x, y = frame[["a", "b"]].to_numpy(), frame["y"].to_numpy()
+    gram, extra = rbf_kernel(x, gamma=5), np.array(["text"])
+    np.savez(tmp_path / "all.npz", gram=gram, X=x, extra=extra, y=y)
+    np.savez(tmp_path / "one.npz", anything=x, y=y)
+    options = ("--target", "y", "--epsilon", EPSILON)
+    said = rows(tmp_path / "all.npz", *options, "--gamma", "5")
+    assert (said["n_features"], said["feature_names"]) == (2, ["X[0]", "X[1]"])
+    given = rows(tmp_path / "all.npz", *options, "--kernel", "precomputed")
+    assert given["feature_names"][:2] == ["gram[0]", "gram[1]"]
+    for other in (given, rows(tmp_path / "one.npz", *options, "--gamma", "5")):
+        assert [r["target_norm"] for r in other["rounds"]] == pytest.approx(
+            [r["target_norm"] for r in said["rounds"]], rel=1e-6
+        )
+
+
+def test_the_features_that_are_used_are_named(run, rows, csv, frame, tmp_path):
+    options = ("--target", "y", "--epsilon", EPSILON)
+    assert rows(csv, *options)["feature_names"] == ["a", "b"]
+    assert "features 2: a, b\n" in re.sub(" +", " ", run(csv, *options)[1])
+    frame.assign(**{f"c{i}": frame["a"] for i in range(9)}).to_csv(tmp_path / "wide.csv", index=False)
+    said = re.sub(" +", " ", run(tmp_path / "wide.csv", *options)[1])
+    assert "features 11: a, b, c0, c1, c2, c3, c4, c5, … (3 more)\n" in said
+
+
+def test_rounds_that_look_alike_are_not_printed_again_and_again(run, rows, csv):
+    arguments = (csv, "--target", "y", "--gamma", "5", "--epsilon", "1e-30", "--max-rounds", "500")
+    assert len(rows(*arguments)["rounds"]) == 500
+    _, out, _ = run(*arguments)
+    assert out.count("│") / 7 == 5  # two rounds at either end and a row that stands for the rest
+    said = "to these digits all rounds are the same; 496 rounds in the middle are left out"
+    assert said in " ".join(out.split())
 
 
 def test_several_outputs_in_npz(rows, frame, tmp_path):

@@ -1,10 +1,13 @@
 """Every way to get ``selfdistill rounds`` wrong ends in one message."""
 
 import pickle
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from selfdistill.figures import own_path
 
 EPSILON = "0.09"
 
@@ -51,6 +54,17 @@ def test_duplicated_points_with_different_targets(fails, rows, frame, tmp_path):
         ("ragged.csv", "a,y\n1,2\n3,4,5,6\n", "'ragged.csv' cannot be read as CSV"),
         ("wide.csv", "a,y\n1,2,3\n3,4,5\n", "'wide.csv' cannot be read as CSV"),
         ("binary.csv", b"a,y\n\xff\xfe\x00,1\n", "'binary.csv' cannot be read as CSV"),
+        ("index.csv", ",a,y\n0,1,2\n1,3,4\n", "column 1 of 'index.csv' has no name: it may be an index"),
+        ("again.csv", "Unnamed: 0,a,y\n0,1,2\n1,3,4\n", "no name but 'Unnamed: 0': it may be an index"),
+        ("comma.csv", "a,y,\n1,2,\n3,4,\n", "column 3 of 'comma.csv' has no name"),
+        ("index.tsv", "\ta\ty\n0\t1\t2\n1\t3\t4\n", "to_csv(…, index=False)"),
+        ("twice.csv", "a,y,y\n1,2,5\n3,4,5\n", "columns of different names; 'y' comes more than once"),
+        ("twice.csv", "a,a,y\n1,2,5\n3,4,5\n", "columns of different names; 'a' comes more than once"),
+        ("semi.csv", "a;y\n1;2\n3;4\n", "must be separated by commas, and its header, 'a;y', by semicolons"),
+        ("semi.csv", "a;y\n1,5;2\n3,1;4\n", "by semicolons. Write it anew with commas."),
+        ("tabs.csv", "a\ty\n1\t2\n3\t4\n", "by tabs. Write it anew with commas (or end its name in .tsv)."),
+        ("commas.tsv", "a,y\n1,2\n3,4\n", "must be separated by tabs, and its header, 'a,y', by commas"),
+        ("text.npz", b"no archive at all", "'text.npz' cannot be read as NPZ: it is no such archive"),
         ("bad.parquet", b"PAR1 no PAR1", "'bad.parquet' cannot be read as PARQUET"),
         ("bad.npz", b"PK\x03\x04 no archive", "'bad.npz' cannot be read as NPZ"),
         ("empty.npz", b"", "'empty.npz' cannot be read as NPZ"),
@@ -103,11 +117,72 @@ def test_parquet_columns_that_cannot_be_used(fails, tmp_path, column, message):
         ({"X": np.array([["a"], ["b"]]), "y": np.arange(2)}, "array 'X' of 'd.npz' must hold real numbers"),
         ({"X": np.ones((2, 2)) * 1j, "y": np.arange(2)}, "must hold real numbers; it has type complex128"),
         ({"X": np.ones((2, 2))}, "has no column 'y'. It has: X."),
+        ({"y": np.arange(2)}, "has no column besides the target 'y'"),
+        (
+            {"a": np.ones(3), "b": np.ones((3, 2)), "y": np.arange(3)},
+            "must have its features in one array called 'X'; besides the target it has a, b.",
+        ),
+        (
+            {"gram": np.eye(3), "y": np.arange(3)},
+            "an array 'gram' and no features 'X': add --kernel precomputed",
+        ),
+        (
+            {"gram": np.eye(3), "extra": np.ones(3), "y": np.arange(3)},
+            "it has gram, extra (its array 'gram' is for another kernel)",
+        ),
     ],
 )
 def test_npz_arrays_that_cannot_be_used(fails, tmp_path, arrays, message):
     np.savez(tmp_path / "d.npz", **arrays)
     assert message in fails(tmp_path / "d.npz", "--target", "y", "--epsilon", EPSILON)
+
+
+def test_damage_inside_an_archive(fails, tmp_path):
+    path = tmp_path / "d.npz"
+    np.savez_compressed(path, X=np.random.default_rng(0).normal(size=(40, 2)), y=np.arange(40.0))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + bytes(200) + whole[300:])
+    message = fails(path, "--target", "y", "--epsilon", EPSILON)
+    assert "'d.npz' cannot be read" in message
+    assert "pickle" not in message
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fort")
+        archive.writestr("y.npy", b"text")
+    assert "cannot be read: it is damaged" in fails(path, "--target", "X", "--epsilon", EPSILON)
+    assert "must hold real numbers" in fails(path, "--target", "y", "--epsilon", EPSILON)
+    np.save(tmp_path / "array.npy", np.ones((3, 2)))
+    (tmp_path / "array.npy").rename(path)
+    assert "it is no such archive, or damaged" in fails(path, "--target", "y", "--epsilon", EPSILON)
+
+
+def test_a_parquet_column_that_is_an_index(fails, tmp_path):
+    pd.DataFrame({"Unnamed: 0": [0, 1, 2], "y": [1.0, 2.0, 4.0]}).to_parquet(tmp_path / "d.parquet")
+    assert "it may be an index" in fails(tmp_path / "d.parquet", "--target", "y", "--epsilon", EPSILON)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("tiles", [False, True])
+@pytest.mark.parametrize(
+    ("scale", "options", "message"),
+    [
+        (-1.0, ["--kernel", "poly", "--degree", "2.5", "--coef0", "0"], "Take a whole degree."),
+        (1e120, ["--kernel", "poly"], "the poly kernel is infinite or overflows on these features"),
+        (1e200, [], "the feature 'a' is too large to be squared (up to"),
+        (1e200, ["--kernel", "linear"], "scale it down first"),
+        (1e200, ["--standardize"], "scale it down first"),
+    ],
+)
+def test_features_that_a_kernel_cannot_take(
+    fails, frame, tmp_path, monkeypatch, scale, options, message, tiles
+):
+    frame["a"] = np.where(np.arange(30) % 2, scale, 1.0) * frame["a"]
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    if tiles and "linear" not in options:
+        monkeypatch.setattr(own_path, "FACTORISED_UP_TO", 0)
+        monkeypatch.setattr(own_path, "fits", lambda cost: False)
+    said = fails(tmp_path / "d.csv", "--target", "y", "--epsilon", EPSILON, *options)
+    assert message in said
+    assert said.count("error:") == 1
 
 
 class Bomb:
