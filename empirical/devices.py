@@ -11,7 +11,7 @@ from ..theory.validation import InputError
 
 
 def own_device(device: str) -> torch.device:
-    """Resolve "cuda" to one GPU for this process; any other name is taken as it is.
+    """Resolve "cuda" to one GPU for this process; "cpu" and "cuda:N" are what they say.
 
     Workers of joblib and multiprocessing are numbered in their names: worker i takes GPU i modulo their number.
     Dask's workers get theirs from CUDA_VISIBLE_DEVICES.
@@ -19,20 +19,23 @@ def own_device(device: str) -> torch.device:
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none, or the name means nothing.
+        If it is none of these, or a GPU is asked for that is not there.
     """
-    try:
-        chosen = torch.device(device)
-    except RuntimeError:
-        raise InputError(f"device must be 'cpu', 'cuda' or 'cuda:N'; got {device!r}.") from None
-    if chosen.type != "cuda":
-        return chosen
+    named = re.fullmatch(r"cpu|cuda(:(?P<number>\d{1,4}))?", device) if isinstance(device, str) else None
+    if named is None:
+        raise InputError(f"device must be 'cpu', 'cuda' or 'cuda:N', N the number of a GPU; got {device!r}.")
+    if device == "cpu":
+        return torch.device("cpu")
     if not torch.cuda.is_available():
         raise InputError(f"device={device!r} needs a CUDA GPU, and none is visible; use device='cpu'.")
-    if ":" not in device:
-        number = worker_number(multiprocessing.current_process().name)
-        return torch.device("cuda", number % torch.cuda.device_count())
-    return chosen
+    count = torch.cuda.device_count()
+    if named["number"] is None:
+        return torch.device("cuda", worker_number(multiprocessing.current_process().name) % count)
+    if int(named["number"]) >= count:
+        raise InputError(
+            f"device={device!r} is not there: the GPUs are numbered from 0, the last is cuda:{count - 1}."
+        )
+    return torch.device("cuda", int(named["number"]))
 
 
 def worker_number(process_name: str) -> int:

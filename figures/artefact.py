@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import hashlib
 import importlib
 import json
@@ -125,10 +126,18 @@ def select_artefacts(names: list[str]) -> list[Artefact]:
     for name in names:
         matching = [a for a in artefacts if name in (a.key, a.name, a.paper)]
         if not matching:
-            known = ", ".join([*PAPERS, *(a.key for a in artefacts)])
-            raise InputError(f"no artefact is called {name!r}. Known: {known}.")
+            raise InputError(f"no artefact is called {name!r}. {_suggestion(name, artefacts)}")
         chosen += [a for a in matching if a not in chosen]
     return chosen
+
+
+def _suggestion(name: str, artefacts: list[Artefact]) -> str:
+    """Nearest names, or where to find all."""
+    known = {paper: paper for paper in PAPERS} | {a.name: a.key for a in artefacts}
+    known |= {a.key: a.key for a in artefacts}
+    near = dict.fromkeys(known[match] for match in difflib.get_close_matches(name.lower(), known, n=3))
+    meant = f"Did you mean {' or '.join(near)}? " if near else ""
+    return f"{meant}The papers are {', '.join(PAPERS)}; selfdistill list prints every artefact."
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

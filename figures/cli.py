@@ -7,6 +7,7 @@ import json
 import shlex
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -30,11 +31,10 @@ from .printing import claims_table, outcome_line, run_json, summary
 from .report import render_report
 from .rounds_command import rounds
 from .run import Outcome, Watcher, check_device, fetch_data, prepare_folder, run_artefacts
-from .scale import Scale, ScaleName
+from .scale import LARGEST_SEED, Scale, ScaleName
 
 app = typer.Typer(
     name="selfdistill",
-    help="Theory of self-distillation, networks that test it, and the figures of five papers.",
     epilog="Exit codes: 0 done; 1 a theorem failed or an artefact broke; 2 the input cannot be used, or a file "
     "cannot be written; 130 interrupted.",
     no_args_is_help=True,
@@ -71,12 +71,30 @@ ScaleOption = Annotated[
         "--scale", help="smoke (seconds), quick (minutes) or full (a GPU).", autocompletion=scale_names
     ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Root of every random stream.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help=f"Root of every random stream, 0 … {LARGEST_SEED}.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="Where networks train: cpu, cuda, cuda:1 …")]
 JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Processes at once; changes no number.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the verdicts only.")]
 QuietNames = Annotated[bool, typer.Option("--quiet", "-q", help="Print the names only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def show_version(asked: bool) -> None:
+    """Print the installed version and stop."""
+    if asked:
+        typer.echo(f"selfdistill {version('selfdistill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Theory of self-distillation, networks that test it, and the figures of five papers."""
 
 
 def examples(*commands: str) -> str:

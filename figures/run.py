@@ -68,11 +68,13 @@ def check_device(device: str) -> str:
         If it cannot.
     """
     if device == "cpu":
-        return device
+        return device  # without the second that importing torch takes
     import torch
 
+    from ..empirical.devices import own_device
+
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=own_device(device))
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"device {device!r} cannot be used here ({str(error).splitlines()[0]}). Use --device cpu, or a "

@@ -11,9 +11,12 @@ import numpy as np
 import xarray as xr
 
 from ..empirical.units import Argument, run_units
+from ..theory.validation import InputError, check_count
 
 T = TypeVar("T")
 ScaleName = Literal["smoke", "quick", "full"]
+# Seeds of networks and splits are counted up from the run's, and must fit into what torch and NetCDF take.
+LARGEST_SEED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Scale:
     name : {"smoke", "quick", "full"}
         Seconds, minutes on two cores, or a GPU and the papers' sizes.
     seed : int
-        Root of every random stream.
+        Root of every random stream, 0 … 1,000,000.
     device : str
         Where networks train: "cpu", "cuda", "cuda:1", …
     jobs : int
@@ -42,6 +45,10 @@ class Scale:
     jobs: int = field(default=1, compare=False)
     cache: Path | None = field(default=None, compare=False)
     progress: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if check_count(self.seed, "seed", least=0) > LARGEST_SEED:
+            raise InputError(f"seed must be at most {LARGEST_SEED}; got {self.seed}.")
 
     def choose(self, *, smoke: T, quick: T, full: T) -> T:
         """Pick the value of this scale."""

@@ -94,11 +94,21 @@ def test_a_worker_takes_its_own_device():
     assert [worker_number(n) for n in ("MainProcess", "LokyProcess-1", "LokyProcess-3", "SpawnPoolWorker-2")] == [
         0, 0, 2, 1,
     ]  # fmt: skip
-    with pytest.raises(InputError, match="device must be"):
-        own_device("abacus")
+    for wrong in ("abacus", "meta", "mps", "cpu:7", "cuda:", "cuda:-1", "CPU", "cuda:99999", None):
+        with pytest.raises(InputError, match="device must be"):
+            own_device(wrong)
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="needs a CUDA GPU"):
             own_device("cuda")
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert own_device("cuda") == torch.device("cuda", 0)
+    assert own_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(InputError, match=r"'cuda:2' is not there: .* the last is cuda:1"):
+        own_device("cuda:2")
 
 
 def test_one_thread_is_given_back():

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from selfdistill.figures.scale import Scale
+from selfdistill.theory import InputError
 
 COMMAND = [sys.executable, "-m", "selfdistill.figures"]
 
@@ -66,7 +70,14 @@ def test_list_has_a_line_an_artefact():
     [
         (["reproduce", "nonsense"], "no artefact is called 'nonsense'"),
         (["reproduce", "--scale", "huge"], "--scale must be one of"),
-        (["reproduce", "--device", "abacus"], "device 'abacus' cannot be used"),
+        (["verify", "sinusiod"], "Did you mean mobahi2020.sinusoid?"),
+        (["list", "mobahi"], "Did you mean mobahi2020?"),
+        (["reproduce", "--device", "abacus"], "device must be 'cpu', 'cuda' or 'cuda:N'"),
+        (["verify", "--device", "mps"], "device must be 'cpu', 'cuda' or 'cuda:N'"),
+        (
+            ["reproduce", "calibration", "--scale", "smoke", "--seed", "5000000000"],
+            "seed must be at most 1000000",
+        ),
         (["reproduce", "sinusoid", "--out", "taken/out"], "cannot write to the output folder"),
         (["reproduce", "--jobs", "0"], "jobs"),
     ],
@@ -78,6 +89,18 @@ def test_mistakes_get_one_message_and_no_traceback(tmp_path, arguments, message)
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_the_version_is_that_of_the_package():
+    done = selfdistill("--version")
+    assert (done.returncode, done.stdout) == (0, f"selfdistill {version('selfdistill')}\n")
+
+
+def test_a_scale_takes_seeds_that_every_random_stream_can():
+    assert Scale("smoke", seed=1_000_000).seed == 1_000_000
+    for seed in (-1, 1_000_001, 1.5):
+        with pytest.raises(InputError, match="seed must be"):
+            Scale("smoke", seed=seed)
 
 
 def test_an_interrupted_run_keeps_what_is_finished_and_goes_on(tmp_path):
