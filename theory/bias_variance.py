@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .soft_targets import check_probabilities, one_hot, softmax
-from .validation import Array, InputError, as_real_array, check_positive
+from .validation import Array, InputError, as_real_array, check_positive, refuse_mask
 
 Reading = Literal["push", "magnitude"]
 
@@ -81,7 +81,7 @@ def bias_variance_of_logs(log_probabilities: Any, targets: Any) -> Decomposition
     """
     from scipy.special import logsumexp  # here, so that importing the floor stays quick
 
-    logs = np.asarray(log_probabilities, dtype=np.float64)
+    logs = _as_logs(log_probabilities, "log-probabilities")
     y = as_real_array(targets, "targets")
     if logs.ndim != 3 or 0 in logs.shape or y.shape != logs.shape[1:]:
         raise InputError(
@@ -89,9 +89,28 @@ def bias_variance_of_logs(log_probabilities: Any, targets: Any) -> Decomposition
             f"{logs.shape} and {y.shape}."
         )
     check_probabilities(y, "targets")
+    norms = logsumexp(logs, axis=-1, keepdims=True)
+    if np.isneginf(norms).any():
+        member, sample = (int(i) for i in np.argwhere(np.isneginf(norms))[0][:2])
+        raise InputError(
+            f"member {member} gives every class of sample {sample} probability 0 (logarithm −inf); its outputs "
+            "are no distribution there. Leave the member out."
+        )
+    return bias_variance_of_mean_log((logs - norms).mean(axis=0), y)
+
+
+def _as_logs(values: Any, name: str) -> Array:
+    """Return logarithms of probabilities as float64, of which −inf is one."""
+    refuse_mask(values, name)
+    try:
+        logs = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be an array of real numbers; got {type(values).__name__}.") from None
     if np.isnan(logs).any():
-        raise InputError("probabilities hold NaN; leave out members that diverged.")
-    return bias_variance_of_mean_log((logs - logsumexp(logs, axis=-1, keepdims=True)).mean(axis=0), y)
+        raise InputError(f"{name} hold NaN; leave out members that diverged.")
+    if np.isposinf(logs).any():
+        raise InputError(f"{name} must be finite or −inf; one is +inf. Leave out members that diverged.")
+    return logs
 
 
 def bias_variance_of_mean_log(mean_log: Any, targets: Any) -> Decomposition:
@@ -123,7 +142,7 @@ def bias_variance_of_mean_log(mean_log: Any, targets: Any) -> Decomposition:
     """
     from scipy.special import entr, logsumexp
 
-    logs, y = np.asarray(mean_log, dtype=np.float64), as_real_array(targets, "targets")
+    logs, y = _as_logs(mean_log, "mean_log"), as_real_array(targets, "targets")
     if logs.ndim != 2 or 0 in logs.shape or y.shape != logs.shape:
         raise InputError(f"mean_log and targets must have one shape (N, K); got {logs.shape} and {y.shape}.")
     check_probabilities(y, "targets")

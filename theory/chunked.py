@@ -118,7 +118,7 @@ def feature_spectrum(features: Any, targets: Any) -> FeatureSpectrum:
     except ModuleNotFoundError:
         raise InputError("features in chunks need Dask: pip install 'selfdistill[dask]'.") from None
     if isinstance(features, Sequence):
-        features = da.concatenate([da.asarray(as_matrix(part, "features")) for part in features])
+        features = da.concatenate([da.asarray(part) for part in _as_chunks(features)])
     features = da.asarray(features)
     if features.ndim != 2 or 0 in features.shape or not np.isfinite(features.shape[0]):
         raise InputError(
@@ -145,6 +145,17 @@ def feature_spectrum(features: Any, targets: Any) -> FeatureSpectrum:
         single_output=single,
         **_coefficients(directions, right, columns),
     )
+
+
+def _as_chunks(parts: Sequence[Any]) -> list[Array]:
+    chunks = [as_matrix(part, "each chunk of features") for part in parts]
+    widths = [chunk.shape[1] for chunk in chunks]
+    if len(set(widths)) != 1:
+        raise InputError(
+            "features must come in at least one chunk, all with the same columns; got "
+            + (f"chunks of {min(widths)} to {max(widths)} columns." if widths else "none.")
+        )
+    return chunks
 
 
 def _target_columns(targets: Any, n: int) -> tuple[Array, bool]:

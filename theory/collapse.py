@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .distillation import distill_to_tolerance
-from .spectrum import Spectrum
+from .spectrum import Spectrum, as_spectrum
 from .validation import Array
 
 # From here on M8 is not iterated: its closed form ⌈r_0² − 1⌉ is given.
@@ -76,7 +76,7 @@ def collapse_bounds(spectrum: Spectrum, epsilon: float) -> CollapseBounds:
 
 def rounds_bounds(spectrum: Spectrum, epsilon: float) -> tuple[float, float, int]:
     """Bounds on the number of fits without making any: the paper's (M6), M7 from below, M8 from above."""
-    r, kappa = spectrum.initial_ratio(epsilon), spectrum.condition_number
+    r, kappa = as_spectrum(spectrum).initial_ratio(epsilon), spectrum.condition_number
     excess = max(r - 1, 0.0)
     if r**2 > _LONGEST_ITERATION:
         upper = int(np.ceil(r**2 - 1))

@@ -11,13 +11,14 @@ import numpy as np
 
 from .arrays import as_two_dimensional, is_foreign, like, to_host
 from .multiplier import excess_energy, penalty_for_error
-from .spectrum import Spectrum
+from .spectrum import Spectrum, as_spectrum
 from .validation import (
     Array,
     InputError,
     as_real_array,
     check_count,
     check_fraction,
+    check_kind,
     check_positive,
 )
 
@@ -176,7 +177,7 @@ def distill_to_tolerance(spectrum: Spectrum, epsilon: float, max_rounds: int | N
     Raises
     ------
     InputError
-        If epsilon is not a positive number, or so small that a run to collapse is out of reach.
+        If there is no spectrum, epsilon is not a positive number, or so small that a run to collapse is out of reach.
     InfeasibleToleranceError
         If the targets' part outside the kernel's span alone exceeds epsilon.
 
@@ -191,7 +192,8 @@ def distill_to_tolerance(spectrum: Spectrum, epsilon: float, max_rounds: int | N
     >>> run.rounds, run.collapsed
     (5, True)
     """
-    ratio = spectrum.initial_ratio(epsilon)  # checks epsilon
+    epsilon = check_positive(epsilon, "epsilon", "It is the mean squared training error of every round.")
+    ratio = as_spectrum(spectrum).initial_ratio(epsilon)
     if max_rounds is not None:
         max_rounds = check_count(max_rounds, "max_rounds", least=0)
     spectrum = spectrum.resolve(partial(distill_to_tolerance, epsilon=epsilon, max_rounds=max_rounds))
@@ -199,12 +201,12 @@ def distill_to_tolerance(spectrum: Spectrum, epsilon: float, max_rounds: int | N
     n, d = spectrum.n_samples, spectrum.eigenvalues
     if max_rounds is None:
         _check_room(ratio - 1, len(d), epsilon)
-    budget = n * float(epsilon)
+    budget = n * epsilon
     positive = np.flatnonzero((d > 0) & spectrum.weighted)
     z = spectrum.coefficients[positive]
     null = spectrum.null_energy
     filter_ = np.ones(len(d)) * (d > 0)
-    excess = excess_energy(to_host(spectrum.targets), (float(n), float(epsilon)))
+    excess = excess_energy(to_host(spectrum.targets), (float(n), epsilon))
     multipliers: list[float] = []
     filters: list[Array] = []
     norms = [float(np.sqrt(spectrum.energy))]
@@ -225,7 +227,7 @@ def distill_to_tolerance(spectrum: Spectrum, epsilon: float, max_rounds: int | N
         filters.append(filter_)
         norms.append(float(np.sqrt(np.sum(z**2))))
         null = 0.0
-        excess = excess_energy(z, (float(n), float(epsilon)))
+        excess = excess_energy(z, (float(n), epsilon))
         rounding = 8 * np.finfo(np.float64).eps * len(multipliers) * ratio * budget
     return Trajectory(
         spectrum,
@@ -233,8 +235,19 @@ def distill_to_tolerance(spectrum: Spectrum, epsilon: float, max_rounds: int | N
         np.array(filters).reshape(len(filters), len(d)),
         np.array(norms),
         bool(excess <= rounding),
-        float(epsilon),
+        epsilon,
     )
+
+
+def as_trajectory(value: Any) -> Trajectory:
+    """Return `value`, which must be a trajectory.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    return check_kind(value, "trajectory", Trajectory, "distill_to_tolerance or distill_with_ridge")
 
 
 def _check_room(least_rounds: float, directions: int, epsilon: float) -> None:
@@ -273,7 +286,8 @@ def distill_with_ridge(
     Raises
     ------
     InputError
-        If a penalty is not positive, the weight is outside [0, 1], or rounds and penalties disagree.
+        If there is no spectrum, a penalty is not positive, the weight is outside [0, 1], or rounds and
+        penalties disagree.
 
     References
     ----------
@@ -281,7 +295,9 @@ def distill_with_ridge(
     """
     alpha = check_fraction(ground_truth_weight, "ground_truth_weight")
     penalties = _penalties(ridge, rounds)
-    spectrum = spectrum.resolve(partial(distill_with_ridge, ridge=penalties, ground_truth_weight=alpha))
+    spectrum = as_spectrum(spectrum).resolve(
+        partial(distill_with_ridge, ridge=penalties, ground_truth_weight=alpha)
+    )
     d = spectrum.eigenvalues
     filters = np.empty((len(penalties), len(d)))
     previous = np.ones(len(d))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
-from .validation import Array, InputError
+from .validation import Array, InputError, check_positive
 
 
 class KernelMixin:
@@ -33,6 +33,19 @@ class KernelMixin:
             known_only = True
         values: Array = pairwise_kernels(X, Y, metric=self.kernel, filter_params=known_only, **parameters)
         return values
+
+    def _check_kernel(self) -> None:
+        """Raise `InputError` for a kernel that is not known, or a coefficient that it cannot have."""
+        if callable(self.kernel):
+            return
+        known = ("precomputed", *sorted(KERNEL_PARAMS))
+        if self.kernel not in known:
+            raise InputError(f"kernel must be a function or one of {', '.join(known)}; got {self.kernel!r}.")
+        takes = KERNEL_PARAMS.get(self.kernel, ())
+        if "gamma" in takes and self.gamma is not None:
+            check_positive(self.gamma, "gamma")
+        if "degree" in takes:
+            check_positive(self.degree, "degree")
 
     def _training_gram(self, X: Array) -> Array:
         if self.kernel != "precomputed":

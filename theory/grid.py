@@ -11,7 +11,7 @@ import numpy as np
 
 from .distillation import Trajectory, distill_to_tolerance, distill_with_ridge
 from .multiplier import excess_energies, penalty_for_error
-from .spectrum import Spectrum
+from .spectrum import Spectrum, as_spectrum
 from .validation import Array, InputError, as_real_array, check_count, check_fraction
 
 
@@ -87,6 +87,7 @@ def distill_grid(spectrum: Spectrum, epsilons: Any, max_rounds: int | None = Non
     >>> grid.rounds
     array([5, 3, 0])
     """
+    spectrum = as_spectrum(spectrum)
     epsilons = _positive_vector(epsilons, "epsilons")
     for epsilon in np.sort(epsilons):  # the smallest asks for most; the others find nothing left to do
         spectrum = spectrum.resolve(partial(distill_to_tolerance, epsilon=epsilon, max_rounds=max_rounds))
@@ -136,6 +137,7 @@ def distill_ridge_grid(
     InputError
         If ridges is not a vector of positive numbers, or the weight is outside [0, 1].
     """
+    spectrum = as_spectrum(spectrum)
     ridges = _positive_vector(ridges, "ridges")
     rounds = check_count(rounds, "rounds", least=0)
     alpha = check_fraction(ground_truth_weight, "ground_truth_weight")

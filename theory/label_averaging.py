@@ -72,7 +72,8 @@ class ClusteredFeatures:
     def __post_init__(self) -> None:
         check_count(self.n_classes, "n_classes", least=2)
         check_count(self.n_per_class, "n_per_class")
-        check_positive(self.ridge, "ridge", "It is λ of (λ/2)‖W‖².")
+        ridge = check_positive(self.ridge, "ridge", "It is λ of (λ/2)‖W‖².")
+        object.__setattr__(self, "ridge", ridge)
         size = check_count(self.superclass_size, "superclass_size")
         if self.n_classes % size or size == self.n_classes:
             raise InputError(
@@ -83,8 +84,8 @@ class ClusteredFeatures:
             raise InputError("give superclass_size above 1 and within_superclass together, or neither.")
         for name in ("within", "across", "within_superclass"):
             value = getattr(self, name)
-            if value is not None and not -1 <= value <= 1:
-                raise InputError(f"{name} is a correlation and must lie in [-1, 1]; got {value:g}.")
+            if value is not None and not (isinstance(value, int | float | np.number) and -1 <= value <= 1):
+                raise InputError(f"{name} is a correlation and must lie in [-1, 1]; got {value!r}.")
         values = self.gram_eigenvalues()
         if values.min() < -1e-12 * values.max():
             raise IndefiniteGramError(float(values.min()), float(values.max()))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .soft_targets import one_hot
-from .validation import Array, InputError, as_matrix, check_count, check_fraction
+from .validation import Array, InputError, as_matrix, check_count, check_fraction, refuse_mask
 
 NoiseModel = Literal["symmetric", "asymmetric", "superclass"]
 # Complete linkage is cut at this part of its largest height, as Jeong & Chung do.
@@ -24,6 +24,7 @@ def as_labels(labels: Any, n_classes: int | None = None, name: str = "labels") -
     InputError
         If it is not a vector of whole numbers in ``0 … n_classes − 1``.
     """
+    refuse_mask(labels, name)
     values = np.asarray(labels)
     if values.ndim != 1 or len(values) == 0 or values.dtype.kind not in "iuf":
         raise InputError(
@@ -141,7 +142,9 @@ def corruption_matrix(kind: NoiseModel, n_classes: int, rate: float, groups: Any
     return (1 - rate) * np.eye(k) + rate * wrong
 
 
-def corrupt_labels(labels: Any, corruption: Any, rng: np.random.Generator, exact: bool = False) -> Array:
+def corrupt_labels(
+    labels: Any, corruption: Any, rng: np.random.Generator | int | None, exact: bool = False
+) -> Array:
     """Draw a noisy label for every sample.
 
     Parameters
@@ -149,7 +152,8 @@ def corrupt_labels(labels: Any, corruption: Any, rng: np.random.Generator, exact
     labels : array (N,)
         True classes.
     corruption : array (K, K)
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, int or None
+        A generator, the seed of one, or None for a fresh one, as `numpy.random.default_rng` takes it.
     exact : bool
         If set, each class gets each label as often as expected (rounded, the largest remainders up), so that
         only the choice of samples is random; if not, labels are independent draws.
@@ -161,10 +165,16 @@ def corrupt_labels(labels: Any, corruption: Any, rng: np.random.Generator, exact
     Raises
     ------
     InputError
-        If labels are out of range or corruption is no stochastic matrix.
+        If labels are out of range, corruption is no stochastic matrix or rng is none of these.
     """
     matrix = as_corruption(corruption)
     true = as_labels(labels, len(matrix))
+    try:
+        rng = np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"rng must be a numpy.random.Generator or a seed, a whole number of at least 0; got {rng!r}."
+        ) from None
     if not exact:
         edges = np.cumsum(matrix, axis=1)[:, :-1]
         return np.asarray((rng.random(len(true))[:, None] >= edges[true]).sum(axis=1))

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from .distillation import Trajectory
+from .distillation import Trajectory, as_trajectory
 from .spectrum import Spectrum
-from .validation import Array, InputError, check_count, check_fraction
+from .validation import Array, InputError, check_count, check_fraction, check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def one_round_kernel(trajectory: Trajectory, t: int) -> OneRoundKernel:
     Mobahi et al. 2020, section 4.1.
     """
     t = check_count(t, "t")
-    b = trajectory.filter(t)
+    b = as_trajectory(trajectory).filter(t)
     c0 = float(trajectory.multipliers[0])
     return OneRoundKernel(trajectory.spectrum, c0 * b / (1 - b), c0, b)
 
@@ -137,14 +137,14 @@ def generalization_bound(
     ----------
     Bartlett & Mendelson 2002, theorem 8 and lemma 22; Mobahi et al. 2020, section 4.
     """
-    spectrum = trajectory.spectrum
+    spectrum = as_trajectory(trajectory).spectrum
     if spectrum.n_outputs != 1:
         raise InputError(f"the bound is for one output; these targets have {spectrum.n_outputs}.")
     confidence = check_fraction(confidence, "confidence", below_one=True)
     y, fit = spectrum.targets[:, 0], trajectory.fitted(t).reshape(-1)
     if loss == "ramp" and not np.isin(y, (-1.0, 1.0)).all():
         raise InputError("the ramp loss needs targets of -1 and 1; use loss='absolute' for others.")
-    scale = 1.0 if loss == "ramp" else largest_loss
+    scale = 1.0 if loss == "ramp" else check_positive(largest_loss, "largest_loss")
     return GeneralizationBound(
         training_error=float(bounded_loss(y, fit, loss, scale).mean()),
         complexity=2 * one_round_kernel(trajectory, t).complexity,

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg.blas
 
 from .arrays import as_floating, is_foreign, namespace, roundoff
-from .validation import Array, InputError, as_matrix
+from .validation import Array, InputError, as_matrix, refuse_mask
 
 # A tile of kernel values and the temporaries of computing it stay near this size.
 TILE_BYTES = 24 * 2**20
@@ -70,13 +70,23 @@ def as_product(gram: Any, targets: Any, points: Any = None) -> Product:
         return _operator_product(gram)
     if callable(gram):
         kind = targets if is_foreign(targets) else np.empty(0)
-        return Product(len(targets), partial(_by_column, gram), kind, roundoff(kind))
+        n = (*np.shape(targets), 0)[0]  # a number has no samples: that is refused with the targets
+        return Product(n, partial(_by_column, gram), kind, roundoff(kind))
     return _dense_product(gram)
 
 
 def _by_column(function: Callable[[Any], Any], block: Any) -> Any:
-    xp = namespace(block)
-    return xp.stack([function(block[:, j]) for j in range(block.shape[1])], axis=1)
+    columns = []
+    for j in range(block.shape[1]):
+        product = function(block[:, j])
+        if getattr(product, "shape", None) != block.shape[:1]:
+            shape = tuple(product.shape) if hasattr(product, "shape") else type(product).__name__
+            raise InputError(
+                f"the product must return the gram times a vector ({len(block)},), an array of that shape; got "
+                f"{shape}."
+            )
+        columns.append(product)
+    return namespace(block).stack(columns, axis=1)
 
 
 def _operator_product(gram: Any) -> Product:
@@ -101,6 +111,7 @@ def _tensor_product(gram: Any) -> Product:
 
 def _dense_product(gram: Any) -> Product:
     """Read one triangle of a NumPy gram, once per vector: half the memory traffic of a plain product."""
+    refuse_mask(gram, "gram")
     matrix = gram if isinstance(gram, np.ndarray) and gram.ndim == 2 else as_matrix(gram, "gram")
     _check_square(matrix.shape)
     if matrix.dtype not in (np.float32, np.float64):

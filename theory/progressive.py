@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .distillation import Trajectory
-from .spectrum import Spectrum
+from .spectrum import Spectrum, as_spectrum
 from .validation import Array, InputError, as_real_array, check_count, check_fraction, check_positive
 
 Schedule = Literal["linear", "constant", "quadratic"]
@@ -113,7 +113,7 @@ def progressive_trajectory(
         If a weight leaves [0, 1] or the step is not positive.
     """
     alphas = _weights(weights)
-    progress = 2 * spectrum.eigenvalues * check_positive(step, "step")
+    progress = 2 * as_spectrum(spectrum).eigenvalues * check_positive(step, "step")
     s = None if substeps is None else check_count(substeps, "substeps")
     decay = np.exp(-progress) if s is None else (1 - progress / s) ** s
     filters = np.empty((len(alphas), len(decay)))

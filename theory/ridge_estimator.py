@@ -15,7 +15,7 @@ from .distillation import Trajectory, distill_to_tolerance, distill_with_ridge
 from .estimator_kernel import KernelMixin
 from .risk import estimated_risk
 from .spectrum import Spectrum
-from .validation import Array, InputError, check_count, check_positive
+from .validation import Array, InputError, check_count, check_positive, refuse_mask
 
 DEFAULT_RIDGE = 0.01
 
@@ -133,6 +133,8 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             If no fit reaches `epsilon`.
         """
         self._check_parameters()
+        refuse_mask(X, "X")
+        refuse_mask(y, "y")
         names = getattr(y, "columns", None)
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True)
         y = y.astype(np.float64)
@@ -209,10 +211,12 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
 
     def _checked_cross_gram(self, X: Any) -> Array:
         check_is_fitted(self)
+        refuse_mask(X, "X")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         return self._cross_gram(X)
 
     def _check_parameters(self) -> None:
+        self._check_kernel()
         if self.epsilon is not None and self.ridge is not None:
             raise InputError("give either epsilon (error of every round) or ridge (penalty), not both.")
         if self.epsilon is not None and self.ground_truth_weight != 0:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .distillation import Trajectory
-from .validation import Array, InputError, as_targets
+from .distillation import Trajectory, as_trajectory
+from .validation import Array, InputError, as_targets, check_nonnegative
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +54,11 @@ def risk_curve(trajectory: Trajectory, truth: Any, noise_variance: float) -> Ris
     InputError
         If shapes do not match, the variance is negative, or there are no rounds.
     """
-    spectrum = trajectory.spectrum
+    spectrum = as_trajectory(trajectory).spectrum
     f = as_targets(truth, spectrum.n_samples, "truth").reshape(spectrum.n_samples, -1)
     if f.shape[1] != spectrum.n_outputs:
         raise InputError(f"truth must have {spectrum.n_outputs} outputs, as the targets; got {f.shape[1]}.")
-    if not noise_variance >= 0:
-        raise InputError(f"noise_variance must be at least 0; got {noise_variance:g}.")
+    noise_variance = check_nonnegative(noise_variance, "noise_variance")
     if trajectory.rounds == 0:
         raise InputError("the trajectory has no rounds: there is no fit to judge.")
     projected = f if spectrum.basis is None else spectrum.basis.T @ f
@@ -78,8 +77,14 @@ def estimated_risk(trajectory: Trajectory, noise_variance: float) -> Array:
 
     ``(1/n)(‖(I − B_t) y‖² + 2 s² tr B_t) − s²``, sums over outputs; unbiased for penalties that do not
     depend on the noise.
+
+    Raises
+    ------
+    InputError
+        If the variance is not a finite number of at least 0.
     """
-    spectrum = trajectory.spectrum
+    spectrum = as_trajectory(trajectory).spectrum
+    noise_variance = check_nonnegative(noise_variance, "noise_variance")
     b, n = trajectory.filters, spectrum.n_samples
     residual = (1 - b) ** 2 @ spectrum.weights + max(spectrum.energy - float(spectrum.weights.sum()), 0.0)
     return residual / n + noise_variance * spectrum.n_outputs * (2 * b.sum(axis=1) / n - 1)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from .validation import InputError, check_count, check_fraction, check_positive
+from .validation import InputError, check_count, check_fraction, check_positive, refuse_mask
 
 Convention = Literal["szegedy", "zhang"]
 
@@ -57,6 +57,8 @@ def one_hot(labels: Any, n_classes: int, *, like: Any = None, check: bool = True
 
 def _arrays(*values: Any) -> tuple[Any, ...]:
     """Arrays as they are; lists and numbers as NumPy arrays."""
+    for value in values:
+        refuse_mask(value, "an array")
     return tuple(value if hasattr(value, "shape") else np.asarray(value) for value in values)
 
 
@@ -89,10 +91,18 @@ def _check_same_samples(labels: Any, other: Any, name: str, *, classes: bool) ->
         )
 
 
-def _as_weight(weight: Any, name: str, *, check: bool) -> Any:
-    """A fraction, or an array of fractions with a class axis added."""
+def _as_weight(weight: Any, name: str, labels: Any, *, check: bool) -> Any:
+    """A fraction, or an array of fractions, one a label, with a class axis added."""
     if not hasattr(weight, "shape") or weight.shape == ():
         return check_fraction(weight, name) if check else weight
+    try:
+        fits = np.broadcast_shapes(tuple(weight.shape), tuple(labels.shape)) == tuple(labels.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InputError(
+            f"{name} must be one number, or one a label, {tuple(labels.shape)}; got shape {tuple(weight.shape)}."
+        )
     xp = array_namespace(weight)
     if check and not bool(xp.all((weight >= 0) & (weight <= 1))):
         raise InputError(f"every {name} must lie in [0, 1]; one does not.")
@@ -128,7 +138,7 @@ def label_smoothing(
     Raises
     ------
     InputError
-        For labels out of range, ε outside [0, 1] or an unknown convention.
+        For labels out of range, ε outside [0, 1] or not one a label, or an unknown convention.
 
     References
     ----------
@@ -143,7 +153,8 @@ def label_smoothing(
     >>> label_smoothing(np.array([1]), 0.3, 4, "zhang")
     array([[0.1, 0.7, 0.1, 0.1]])
     """
-    epsilon = _as_weight(epsilon, "epsilon", check=check)
+    (labels,) = _arrays(labels)
+    epsilon = _as_weight(epsilon, "epsilon", labels, check=check)
     hot = one_hot(labels, n_classes, like=like, check=check)
     if convention == "szegedy":
         return (1 - epsilon) * hot + epsilon / n_classes
@@ -187,7 +198,7 @@ def mixed_targets(labels: Any, probabilities: Any, weight: Any, *, check: bool =
     _check_same_samples(labels, probabilities, "probabilities", classes=True)
     if check:
         check_probabilities(probabilities, "probabilities")
-    alpha = _as_weight(weight, "weight", check=check)
+    alpha = _as_weight(weight, "weight", labels, check=check)
     hot = one_hot(labels, int(probabilities.shape[-1]), like=probabilities, check=check)
     return (1 - alpha) * hot + alpha * probabilities
 
@@ -243,7 +254,7 @@ def beta_targets(labels: Any, confidence: Any, draws: Any, n_classes: int, *, ch
     return mass * hot + (1 - mass) / (n_classes - 1) * (1 - hot)
 
 
-def soft_label_weights(student_loss: Any, teacher_loss: Any) -> Any:
+def soft_label_weights(student_loss: Any, teacher_loss: Any, *, check: bool = True) -> Any:
     """Weight of each sample's soft label: ``w = 1 − exp(−student loss / teacher loss)``, in [0, 1).
 
     Large where the student is still wrong (distillation lowers the bias there), near 0 where it already
@@ -258,7 +269,7 @@ def soft_label_weights(student_loss: Any, teacher_loss: Any) -> Any:
     Raises
     ------
     InputError
-        If shapes disagree.
+        If shapes disagree, or a loss is negative.
 
     References
     ----------
@@ -267,7 +278,18 @@ def soft_label_weights(student_loss: Any, teacher_loss: Any) -> Any:
     student_loss, teacher_loss = _arrays(student_loss, teacher_loss)
     xp = array_namespace(student_loss, teacher_loss)
     _check_same_samples(student_loss, teacher_loss, "teacher_loss", classes=False)
+    for name, loss in (("student_loss", student_loss), ("teacher_loss", teacher_loss)):
+        if check and _some(xp.any(loss < 0)):
+            raise InputError(f"every {name} must be at least 0, as a cross-entropy is; one is negative.")
     return -xp.expm1(-student_loss / (teacher_loss + 1e-7))
+
+
+def _some(condition: Any) -> bool:
+    """Whether a condition is met, where its value can be looked at: `vmap` forbids it with a RuntimeError."""
+    try:
+        return bool(condition)
+    except RuntimeError:
+        return False
 
 
 def softmax(logits: Any, temperature: Any = 1.0, *, check: bool = True) -> Any:

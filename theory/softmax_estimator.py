@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from .estimator_kernel import KernelMixin
 from .partial_labels import top_two_targets
 from .softmax_regression import SoftmaxFit, SoftmaxRegression, as_distributions
-from .validation import Array, InputError, check_count
+from .validation import Array, InputError, check_count, refuse_mask
 
 
 class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -107,6 +107,9 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
             cannot be used.
         """
         rounds = check_count(self.rounds, "rounds")
+        self._check_kernel()
+        refuse_mask(X, "X")
+        refuse_mask(y, "y")
         columns = getattr(y, "columns", None)
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True)
         self.classes_, targets = _as_targets(y, columns)
@@ -140,6 +143,7 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
 
     def _points(self, X: Any) -> Array:
         check_is_fitted(self)
+        refuse_mask(X, "X")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         return X if self.kernel == "linear" else self._cross_gram(X)
 

@@ -10,7 +10,7 @@ import numpy as np
 from .distillation import Trajectory, distill_with_ridge
 from .softmax_designs import EigenbasisDesign, GramDesign
 from .softmax_newton import Design, row_softmax, solve_softmax
-from .spectrum import Spectrum
+from .spectrum import Spectrum, as_spectrum
 from .validation import (
     Array,
     InputError,
@@ -18,6 +18,7 @@ from .validation import (
     as_matrix,
     as_targets,
     check_count,
+    check_nonnegative,
     check_positive,
 )
 
@@ -135,7 +136,7 @@ class SoftmaxRegression:
     @classmethod
     def from_spectrum(cls, spectrum: Spectrum, ridge: float) -> SoftmaxRegression:
         """Take a kernel that is factorised already."""
-        return cls(EigenbasisDesign.from_spectrum(spectrum), ridge)
+        return cls(EigenbasisDesign.from_spectrum(as_spectrum(spectrum)), ridge)
 
     def fit(
         self, targets: Any, start: SoftmaxFit | None = None, *, tolerance: float = TOLERANCE
@@ -150,8 +151,15 @@ class SoftmaxRegression:
             Where to start from: the previous round's fit of the same problem.
         tolerance : float
             Stationarity to reach; less precise only if rounding forbids it, which `stationarity` shows.
+
+        Raises
+        ------
+        InputError
+            If a row is no distribution, the tolerance is negative or no number, or `start` is a fit of another
+            problem.
         """
         design, ridge = self.design, self.ridge
+        tolerance = check_nonnegative(tolerance, "tolerance")
         t = as_distributions(targets, len(design.sample_weights))
         begin = np.zeros_like(design.adjoint(t))
         if start is not None and start.state is not None:
@@ -263,7 +271,7 @@ def distill_linearised(spectrum: Spectrum, ridge: float, rounds: int) -> Traject
     rounds : int
         Number of fits.
     """
-    penalty = spectrum.n_outputs * check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
+    penalty = as_spectrum(spectrum).n_outputs * check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
     return distill_with_ridge(spectrum, penalty, rounds)
 
 

@@ -28,6 +28,7 @@ from .validation import (
     InputError,
     as_real_array,
     as_targets,
+    check_kind,
     check_positive,
 )
 
@@ -113,7 +114,7 @@ class Spectrum:
         largest = float(max(eigenvalues[-1], 0.0))
         eps = roundoff(gram)
         if eigenvalues[0] < -100 * n * eps * largest or (largest == 0.0 and eigenvalues[0] < 0):
-            raise IndefiniteGramError(float(eigenvalues[0]), largest)
+            raise IndefiniteGramError(float(eigenvalues[0]), float(eigenvalues[-1]))
         # Below this an eigenvalue is the factorisation's rounding, not the kernel's.
         rounding = 4 * np.sqrt(n) * eps * largest
         eigenvalues = np.where(eigenvalues > rounding, eigenvalues, 0.0) / n
@@ -354,6 +355,17 @@ class Spectrum:
     def shape_like_targets(self, values: Any) -> Any:
         """Drop the output axis if the targets came without one."""
         return values[:, 0] if self.single_output else values
+
+
+def as_spectrum(value: Any) -> Spectrum:
+    """Return `value`, which must be a spectrum.
+
+    Raises
+    ------
+    InputError
+        If it is not, such as a gram in place of its spectrum.
+    """
+    return check_kind(value, "spectrum", Spectrum, "Spectrum.from_gram(gram, targets)")
 
 
 def project(basis: Any, columns: Any) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -59,14 +60,32 @@ class IndefiniteGramError(InputError):
         )
 
 
+def refuse_mask(value: Any, name: str) -> None:
+    """Raise if entries of a masked array are masked: `numpy.asarray` would bring back what they hide."""
+    if np.ma.is_masked(value):
+        hidden = int(np.ma.getmaskarray(value).sum())
+        raise InputError(
+            f"{name} must be an array without gaps; it is a masked array with {hidden} "
+            f"masked {'entry' if hidden == 1 else 'entries'}. Leave those samples out, or fill them in with .filled()."
+        )
+
+
+def check_kind(value: Any, name: str, kind: type[T], how: str) -> T:
+    """Return `value` if it is of a class of this package; `how` says how to make one."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be a {kind.__name__}; got {type(value).__name__}. Make it with {how}.")
+    return value
+
+
 def as_real_array(value: Any, name: str) -> Array:
     """Return `value` as a finite floating-point array (float32 is kept, everything else becomes float64).
 
     Raises
     ------
     InputError
-        If it is not numeric, complex, or holds NaN or infinite values.
+        If it is not numeric, complex, masked, or holds NaN or infinite values.
     """
+    refuse_mask(value, name)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":

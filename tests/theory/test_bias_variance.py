@@ -140,6 +140,26 @@ def test_bad_input_is_named(p, y, words):
         bias_variance(p, y)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("logs", "words"),
+    [
+        ([[[np.inf, 0.0]]], r"log-probabilities must be finite or −inf; one is \+inf"),
+        ([[[0.0, 0.0]], [[-np.inf, -np.inf]]], "member 1 gives every class of sample 0 probability 0"),
+        ([[["a", "b"]]], "log-probabilities must be an array of real numbers"),
+        (np.ma.masked_less(np.zeros((2, 1, 2)), 1), "without gaps"),
+    ],
+)
+def test_bad_logarithms_are_named(logs, words):
+    with pytest.raises(InputError, match=words):
+        bias_variance_of_logs(logs, [[1.0, 0.0]])
+
+
+def test_a_mean_of_logarithms_is_never_infinite():
+    with pytest.raises(InputError, match=r"mean_log must be finite or −inf; one is \+inf"):
+        bias_variance_of_mean_log([[np.inf, 0.0]], [[1.0, 0.0]])
+
+
 def test_bad_settings_are_named():
     z, y = np.zeros((1, 3)), np.array([0])
     with pytest.raises(InputError, match="temperature"):

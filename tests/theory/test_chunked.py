@@ -125,6 +125,10 @@ def test_bad_chunks_are_refused(problem, monkeypatch):
         Spectrum.from_chunks(da.from_array(features), y[:-1])
     with pytest.raises(InputError, match="chunks"):
         Spectrum.from_chunks(da.from_array(y), y)
+    with pytest.raises(InputError, match=r"at least one chunk, .*; got none"):
+        Spectrum.from_chunks([], y)
+    with pytest.raises(InputError, match="the same columns; got chunks of 1 to"):
+        Spectrum.from_chunks([features[:9], features[9:, :1]], y)
     broken = features.copy()
     broken[5, 5] = np.inf
     with pytest.raises(InputError, match="NaN"):

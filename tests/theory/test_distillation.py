@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.optimize
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
@@ -13,13 +14,24 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
 from selfdistill.theory import (
+    ClusteredFeatures,
     InfeasibleToleranceError,
     InputError,
+    SoftmaxRegression,
     Spectrum,
+    collapse_bounds,
+    distill_grid,
+    distill_linearised,
+    distill_ridge_grid,
     distill_to_tolerance,
     distill_with_ridge,
+    generalization_bound,
     ground_truth_limit,
+    leave_one_out_outputs,
+    one_round_kernel,
+    progressive_trajectory,
 )
+from selfdistill.theory.collapse import rounds_bounds
 
 from .spectra import epsilon_for_ratio, spectra
 
@@ -284,6 +296,50 @@ def small():
 def test_epsilon_must_be_a_positive_number(small, epsilon):
     with pytest.raises(InputError, match="epsilon must be"):
         distill_to_tolerance(small, epsilon)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda gram: distill_to_tolerance(gram, 0.1),
+        lambda gram: distill_with_ridge(gram, 0.1, 2),
+        lambda gram: ground_truth_limit(gram, 0.1, 0.5),
+        lambda gram: collapse_bounds(gram, 0.1),
+        lambda gram: rounds_bounds(gram, 0.1),
+        lambda gram: distill_grid(gram, [0.1, 0.2]),
+        lambda gram: distill_ridge_grid(gram, [0.1, 0.2], 3),
+        lambda gram: progressive_trajectory(gram, [0.1, 0.2], 0.1),
+        lambda gram: distill_linearised(gram, 0.1, 2),
+        lambda gram: leave_one_out_outputs(gram, 0.1),
+        lambda gram: SoftmaxRegression.from_spectrum(gram, 0.1),
+    ],
+)
+@pytest.mark.parametrize("value", [np.eye(3), torch.eye(3), [[1.0]], None])
+def test_a_gram_in_place_of_its_spectrum_is_refused(call, value):
+    with pytest.raises(
+        InputError, match=r"spectrum must be a Spectrum; got \w+. .*Spectrum.from_gram\(gram, targets\)"
+    ):
+        call(value)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda run: one_round_kernel(run, 1), lambda run: generalization_bound(run, 1)]
+)
+def test_a_spectrum_in_place_of_a_run_is_refused(small, call):
+    with pytest.raises(InputError, match="trajectory must be a Trajectory; got Spectrum"):
+        call(small)
+
+
+def test_numbers_as_text_are_read_the_same_way_everywhere(small):
+    run, text = distill_to_tolerance(small, 0.1), distill_to_tolerance(small, "0.1")
+    np.testing.assert_array_equal(run.target_norms, text.target_norms)
+    assert text.epsilon == 0.1
+    assert collapse_bounds(small, "0.1") == collapse_bounds(small, 0.1)
+    assert ground_truth_limit(small, "0.1", "0.5").multipliers == [0.2]
+    model = ClusteredFeatures(3, 5, 0.4, 0.1, "0.1")
+    assert model.smoother_eigenvalues() == pytest.approx(
+        ClusteredFeatures(3, 5, 0.4, 0.1, 0.1).smoother_eigenvalues()
+    )
 
 
 @pytest.mark.parametrize("max_rounds", [-1, 1.5, "2", True])

@@ -272,6 +272,19 @@ def test_mismatched_arguments_are_refused():
         Spectrum.krylov(lambda a, b: np.ones(len(a)), y, points=x)
     with pytest.raises(InputError, match="tolerance"):
         Spectrum.krylov(gram, y, tolerance=0)
+    for product in (
+        lambda v: gram @ v[:, None],
+        lambda v: v[:-1],
+        lambda v: v @ v,
+        lambda v: list(v),
+        lambda v: None,
+    ):
+        with pytest.raises(InputError, match="product must return the gram times a vector"):
+            Spectrum.krylov(product, y)
+    with pytest.raises(InputError, match="targets"):
+        Spectrum.krylov(lambda v: v, 3.0)
+    with pytest.raises(InputError, match="gram must be an array without gaps"):
+        Spectrum.krylov(np.ma.masked_less(gram, 0.5), y)
 
 
 def test_it_stays_quiet_where_all_is_well():

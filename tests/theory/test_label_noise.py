@@ -56,6 +56,14 @@ def test_exact_counts_are_exact_and_random_only_in_the_choice_of_samples(rng):
     assert np.abs(np.bincount(odd, minlength=3) - 7 * np.array([0.5, 0.25, 0.25])).max() < 1
 
 
+def test_a_seed_stands_for_its_generator():
+    matrix, labels = corruption_matrix("symmetric", 3, 0.5), np.arange(60) % 3
+    for exact in (False, True):
+        given = corrupt_labels(labels, matrix, 7, exact)
+        np.testing.assert_array_equal(given, corrupt_labels(labels, matrix, np.random.default_rng(7), exact))
+    assert corrupt_labels(labels, matrix, None).shape == (60,)
+
+
 def test_gap_is_the_least_lead_over_labels_that_occur():
     assert corruption_gap(corruption_matrix("symmetric", 4, 0.6)) == pytest.approx(0.2)
     assert corruption_gap(corruption_matrix("asymmetric", 5, 0.5)) == pytest.approx(0.5 - 0.2)
@@ -96,6 +104,12 @@ def test_a_class_that_no_other_resembles_still_gets_a_group(rng):
         (lambda r: corrupt_labels([0, -1], np.eye(4), r), "-1"),
         (lambda r: corrupt_labels([0.5], np.eye(4), r), "whole"),
         (lambda r: corrupt_labels(["a"], np.eye(4), r), "class numbers"),
+        (lambda r: corrupt_labels([0], np.eye(4), "seed"), "rng must be a numpy.random.Generator or a seed"),
+        (lambda r: corrupt_labels([0], np.eye(4), -1), "rng must be .* got -1"),
+        (
+            lambda r: corrupt_labels(np.ma.array([0, 1], mask=[0, 1]), np.eye(4), r),
+            "labels must be .* without gaps",
+        ),
         (lambda r: corrupt_labels([0], np.full((2, 2), 0.6), r), "sum to 1"),
         (lambda r: corrupt_labels([0], np.array([[1.5, -0.5], [0, 1]]), r), "probabilities"),
         (lambda r: corrupt_labels([0], np.ones((2, 3)), r), "square"),

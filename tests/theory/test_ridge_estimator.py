@@ -22,6 +22,7 @@ from selfdistill.theory import (
     InfeasibleToleranceError,
     InputError,
     SelfDistilledKernelRidge,
+    SelfDistilledSoftmaxRegression,
 )
 
 GAMMA = 5.0
@@ -219,12 +220,30 @@ def test_collapsed_from_the_start_is_zero_in_every_way(rng, outputs):
         ({"epsilon": float("nan")}, "above 0"),
         ({"rounds": "best", "noise_variance": -1.0}, "noise_variance"),
         ({"kernel": "precomputed"}, "square gram"),
+        ({"gamma": -1}, "^gamma must be a finite number above 0; got -1"),
+        ({"gamma": "wide"}, "^gamma must be a number above 0"),
+        ({"kernel": "poly", "degree": 0}, "^degree must be"),
+        ({"kernel": "gauss"}, "kernel must be a function or one of precomputed, .*; got 'gauss'"),
     ],
 )
 def test_unusable_parameters_are_refused_in_a_sentence(rng, parameters, message):
     x, y, _ = noisy(rng)
     with pytest.raises(InputError, match=message):
         SelfDistilledKernelRidge(**parameters).fit(x, y)
+
+
+@pytest.mark.parametrize("estimator", [SelfDistilledKernelRidge, SelfDistilledSoftmaxRegression])
+def test_a_mask_is_not_forgotten(rng, estimator):
+    x, y = rng.normal(size=(6, 2)), np.array([0, 1, 0, 1, 0, 1])
+    hidden = np.ma.masked_greater(x, 0)
+    with pytest.raises(InputError, match="X must be an array without gaps"):
+        estimator().fit(hidden, y)
+    with pytest.raises(InputError, match="y must be an array without gaps"):
+        estimator().fit(x, np.ma.masked_equal(y, 1))
+    with pytest.raises(InputError, match="X must be an array without gaps"):
+        estimator().fit(x, y).predict(hidden)
+    with pytest.raises(InputError, match="gamma"):
+        estimator("rbf", gamma=-1).fit(x, y)
 
 
 def test_unreachable_epsilon_is_refused(rng):

@@ -74,6 +74,13 @@ def test_bad_input(problem):
     run = distill_with_ridge(Spectrum.from_gram(gram, truth), RIDGE, 2)
     with pytest.raises(InputError, match="noise_variance"):
         risk_curve(run, truth, -1.0)
+    for noise in (-1, np.nan, np.inf, "a", None):
+        with pytest.raises(InputError, match="noise_variance must be a"):
+            estimated_risk(run, noise)
+        with pytest.raises(InputError, match="noise_variance must be a"):
+            risk_curve(run, truth, noise)
+    with pytest.raises(InputError, match="trajectory must be a Trajectory; got ndarray"):
+        estimated_risk(gram, 1.0)
     with pytest.raises(InputError, match="shape"):
         risk_curve(run, truth[:-1], 1.0)
     with pytest.raises(InputError, match="1 outputs"):

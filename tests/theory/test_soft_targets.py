@@ -146,11 +146,35 @@ def test_softmax_is_safe_at_any_magnitude():
         (lambda: beta_targets(np.array([0]), np.array([np.nan]), np.array([0.5]), 3), "NaN"),
         (lambda: beta_targets(np.array([0]), np.array([0.5, 0.1]), np.array([0.5]), 3), "confidence"),
         (lambda: softmax(np.zeros(2), 0.0), "temperature"),
+        (
+            lambda: label_smoothing(np.array([0, 1]), np.full(3, 0.1), 3),
+            r"epsilon must be one number, or one a label",
+        ),
+        (lambda: label_smoothing([0], np.full(3, 0.1), 3), r"one a label, \(1,\); got shape \(3,\)"),
+        (
+            lambda: mixed_targets([0, 1], np.full((2, 2), 0.5), np.full(3, 0.5)),
+            r"weight must be one number.*\(3,\)",
+        ),
+        (
+            lambda: mixed_targets([0, 1], np.full((2, 2), 0.5), np.full((2, 2), 0.5)),
+            "weight must be one number",
+        ),
+        (lambda: mixed_targets(np.ma.array([0, 1], mask=[1, 0]), np.full((2, 2), 0.5), 0.5), "without gaps"),
+        (lambda: soft_label_weights([0.1, -0.1], [1.0, 1.0]), "student_loss must be at least 0"),
+        (lambda: soft_label_weights(torch.ones(2), -torch.ones(2)), "teacher_loss must be at least 0"),
+        (lambda: soft_label_weights([0.1], [1.0, 1.0]), "one entry a label"),
     ],
 )
 def test_bad_input_is_named(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_losses_that_are_not_looked_at_are_taken_as_they_are():
+    losses = torch.tensor([[0.5, 1.0], [2.0, 0.0]])
+    np.testing.assert_array_equal(torch.func.vmap(soft_label_weights)(losses, losses + 1),
+                                  soft_label_weights(losses, losses + 1))  # fmt: skip
+    assert soft_label_weights(np.array([-1.0]), np.array([1.0]), check=False) < 0
 
 
 def test_an_empty_batch_has_empty_targets():

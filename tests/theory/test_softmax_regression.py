@@ -148,6 +148,17 @@ def test_a_ridge_of_zero_is_refused():
         fit_softmax_regression(np.eye(2), np.eye(2), 0.0)
 
 
+@pytest.mark.parametrize("tolerance", [-1, np.nan, np.inf, "tight", None])
+def test_a_tolerance_that_is_none_is_refused(tolerance):
+    model = SoftmaxRegression.from_gram(np.eye(2), 0.5)
+    for call in (
+        lambda: model.fit(np.eye(2), tolerance=tolerance),
+        lambda: model.distill(np.eye(2), 2, tolerance=tolerance),
+    ):
+        with pytest.raises(InputError, match="tolerance must be"):
+            call()
+
+
 def test_an_indefinite_gram_is_refused_with_its_eigenvalue(rng):
     noisy = ClusteredFeatures(3, 10, 0.4, 0.1, 1e-3).gram()
     noise = rng.uniform(0, 2, noisy.shape)

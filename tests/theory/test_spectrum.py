@@ -137,6 +137,12 @@ good = np.eye(3)
         ([[1, 2], [3]], [1, 2], "gram must be an array of real numbers"),
         ("gram.npy", np.ones(3), "gram must be an array of real numbers"),
         (None, np.ones(3), "gram"),
+        (np.ma.masked_less(good, 0.5), np.ones(3), "gram must be an array without gaps.* 6 masked entries"),
+        (
+            good,
+            np.ma.array([1, 2, 3], mask=[0, 1, 0]),
+            "targets must be an array without gaps.* 1 masked entry",
+        ),
     ],
 )
 def test_what_is_no_gram_or_no_target_is_refused(gram, targets, message):
@@ -150,8 +156,13 @@ def test_an_indefinite_gram_is_refused_with_its_eigenvalue():
     with pytest.raises(IndefiniteGramError, match=r"eigenvalue -0\.25") as caught:
         Spectrum.from_gram((gram + gram.T) / 2, np.ones(3))
     assert caught.value.eigenvalue == pytest.approx(-0.25)
-    with pytest.raises(IndefiniteGramError, match="eigenvalue -1"):
-        Spectrum.from_gram(-np.eye(2), np.ones(2))
+    with pytest.raises(IndefiniteGramError, match=r"eigenvalue -2 \(the largest is -1\)"):
+        Spectrum.from_gram(-np.diag([1.0, 2.0]), np.ones(2))
+
+
+def test_an_array_that_masks_nothing_is_an_array():
+    spectrum = Spectrum.from_gram(np.ma.array(np.diag([1.0, 2.0])), [1.0, 1.0])
+    np.testing.assert_allclose(spectrum.eigenvalues, [0.5, 1.0])
 
 
 def test_an_asymmetric_gram_is_refused_even_where_the_asymmetry_is_small(rng):
