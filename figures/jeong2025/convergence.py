@@ -1,10 +1,10 @@
-"""Outputs inside a class converge, and the margin fades: why rounds help first and then harm.
+"""Outputs inside a class converge, and the margin fades: why rounds can help first and then harm.
 
 Left: spread of outputs inside classes over spread between class means, relative to that of the labels. On clusters
-it is (s₁/s₂)^t exactly (line) and nearly so for the exact softmax; hidden-layer features of digits fit the model
-less and stop converging. Middle: the least margin of the true class on clusters decays like s₂^t, in theory and
+label averaging makes it (s₁/s₂)^t exactly (line); beside it the exact softmax, and hidden-layer features of digits,
+which fit the model less. Middle: the least margin of the true class on clusters decays like s₂^t, in theory and
 solved. Right: noisy clusters, which do not fit the model exactly: as the margin fades, the deviations decide, and
-accuracy falls after it rose (lines: predicted from each draw's gram, mean and 95 % band; squares: exact softmax).
+accuracy can fall after it rose (lines: predicted from each draw's gram, mean and 95 % band; squares: exact softmax).
 """
 
 from __future__ import annotations

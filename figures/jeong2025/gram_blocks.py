@@ -3,7 +3,7 @@
 Left to right: the clustered model (1 on the diagonal, c inside classes, d across), a draw of noisy features whose
 expected gram is that model, and hidden-layer features of real digits, whose mean correlations inside and across
 classes set c and d. Last: their eigenvalues. The model has three distinct ones (lines), which alone decide how
-self-distillation averages labels; real features have a spectrum around them.
+self-distillation averages labels; the spectrum of real features is drawn beside them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Left: colour is the number of rounds that label averaging predicts for each nois
 (symmetric noise; grey: never). A number is written where the exact softmax needs another number of rounds.
 Right: rounds that the exact softmax needs against the predicted ones, over the same cells. The prediction
 itself holds for the softmax linearised at the uniform output: it is checked cell by cell against rounds
-counted on gram matrices, over hundreds of random settings with all three noise models.
+counted on gram matrices, over many random settings with all three noise models.
 """
 
 from __future__ import annotations

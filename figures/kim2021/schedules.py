@@ -2,8 +2,8 @@
 
 Test accuracy and negative log-likelihood against the final weight α_T of the network's own past, reached linearly
 (the paper's way), at once (constant) or late (quadratic); at α_T = 0 all are plain cross-entropy. A constant weight
-near 1 locks in the outputs of the first epochs, when the network knows nothing: this is what the growing weight is
-for. Means with 95 % intervals over seeds.
+near 1 can lock in the outputs of the first epochs, when the network knows nothing: this is what the growing weight
+is for. Means with 95 % intervals over seeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A wide network follows the closed form of progressive self-distillation, epoch by epoch.
+"""A wide network beside the closed form of progressive self-distillation, epoch by epoch.
 
 With squared loss and in the kernel regime a whole progressive run is one formula per eigenvector of the tangent
 kernel. Left, the norm of the fitted values over epochs: predicted from the kernel at initialisation (lines) and

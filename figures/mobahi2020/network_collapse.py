@@ -1,4 +1,4 @@
-"""Networks collapse in the round that theory names.
+"""Rounds to collapse of networks, beside those that theory names.
 
 Small networks, centred at their start and trained to an exact error ε with a penalty on the distance they
 move, distilled round after round until nothing is left. Beside each: the theory of its own tangent kernel,

@@ -1,4 +1,4 @@
-"""Stopping early cannot do on networks what distilling does.
+"""Stopping early and distilling, on networks: how sparse each leaves the solution.
 
 One round stopped at larger and larger errors, gradient flow over longer and longer times, and rounds of
 distillation at a fixed ε: how sparse each leaves the solution in the eigenvectors of the network's tangent

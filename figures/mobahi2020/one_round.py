@@ -3,8 +3,8 @@
 Two classes of digits (3 and 8, a fifth of the labels flipped) under an RBF kernel. For each round there is a
 kernel with which a single ridge fit gives the same solution. Left, its trace and effective dimension, which fall
 with every round, and the norm of the fit in its space, which need not. Right, the Rademacher bound on the test
-error that this kernel gives, with its parts, above the measured test error. The bound is loose, as such bounds
-are; the paper's point is that it falls.
+error that this kernel gives, with its parts, above the measured test error. The paper's argument is that the bound
+falls; how loose it is shows too.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ slope over each path's three largest sizes. Factorising the gram takes n³ opera
 time, and random features in chunks n; the slopes come near 3, 2 and 1 where that work outweighs what every run
 pays. Timings are of the machine at hand: they are shown, and nothing is claimed of them.
 
-Right, why: the number of products of the gram with a vector that serve all rounds. It settles as n grows, because
-the spectrum of gram/n converges to that of the kernel. A factorisation answers for n directions instead. The
+Right, why: the number of products of the gram with a vector that serve all rounds. It should settle as n grows,
+because the spectrum of gram/n converges to that of the kernel. A factorisation answers for n directions instead. The
 dashed line is what a spectrum without decay would need at most. What the Krylov path says of its own error is
 checked against the factorisation at every size that is factorised.
 """

@@ -2,7 +2,7 @@
 
 Reliability diagrams of the tuned networks of the comparison table, all seeds together, in ten bins over the
 largest probability; bins of fewer than 20 test samples are left out. On the diagonal a network knows what it
-knows. On noisy labels every method ends below its accuracy: outputs that fit noisy targets are spread out.
+knows; below it, it is surer than it may be, and above it, it is right more often than it says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ten generations of self-distillation: what each network keeps of the one before.
+"""Generations of self-distillation: what each network keeps of the one before.
 
 Every generation starts afresh and learns from the labels and the generation before it (weight 0.6, temperature
 1); the first learns from the labels alone. Test accuracy, negative log-likelihood, mean entropy of the outputs

@@ -1,5 +1,7 @@
 """Every artefact at smoke scale: theorems hold, data survive the disk, no panel is empty."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -47,5 +49,40 @@ def test_every_artefact_says_what_it_shows():
 def test_selection_by_paper_name_and_short_name():
     assert {a.paper for a in select_artefacts(["mobahi2020"])} == {"mobahi2020"}
     assert [a.key for a in select_artefacts(["sinusoid", "mobahi2020.sinusoid"])] == ["mobahi2020.sinusoid"]
-    with pytest.raises(InputError, match=r"no artefact is called 'nonsense'.*mobahi2020\.sinusoid"):
+    with pytest.raises(
+        InputError, match=r"no artefact is called 'nonsense'\. The papers are mobahi2020.*list"
+    ):
         select_artefacts(["nonsense"])
+    with pytest.raises(InputError, match=r"Did you mean mobahi2020\.network_width\?"):
+        select_artefacts(["network-width"])
+
+
+@pytest.mark.parametrize(("middle", "verdict"), [(0.5, "holds"), (0.05, "fails"), (-0.5, "fails")])
+def test_a_rise_of_diversity_is_claimed_apart_from_its_fall(rng, middle, verdict):
+    noise = 0.01 * rng.normal(size=(3, 8))
+    diversity = noise + np.array([[0], [middle], [-2]])
+    table = xr.Dataset(
+        {
+            "teacher_uncertainty": (
+                ("setting", "temperature", "seed"),
+                np.stack([diversity * 0 + [[1], [2], [3]]]),
+            ),
+            "teacher_diversity": (("setting", "temperature", "seed"), diversity[None]),
+            "accuracy": (("setting", "temperature", "seed", "variant"), np.full((1, 3, 8, 1), 0.5)),
+        },
+        coords={"setting": ["made"], "temperature": [1.0, 3.0, 10.0]},
+    )
+    claims = {c.statement: c.verdict for c in select_artefacts(["temperature"])[0].claims(table)}
+    (rise,) = (v for text, v in claims.items() if "above that at temperature 1" in text)
+    (fall,) = (v for text, v in claims.items() if "below its largest" in text)
+    assert (rise, fall) == (verdict, "holds")
+
+
+def test_no_title_states_a_result_that_is_measured():
+    """What networks do is for the claims to say, at the scale at hand."""
+    for artefact in ARTEFACTS:
+        text = artefact.source.read_text(encoding="utf-8")
+        if "from_samples" in text or "from_proportion" in text:
+            assert not re.search(r"\b(networks? (collapse|follows?)|rises|falls|cannot)\b", artefact.title), (
+                artefact.key
+            )
