@@ -22,6 +22,13 @@ from .sources import find_source
 
 _PACKAGES = ("selfdistill", "numpy", "scipy", "scikit-learn", "torch", "xarray", "matplotlib")
 _VERDICTS = ("holds", "fails", "undecided")
+_SCALES = {
+    "smoke": "the smallest sizes that run, for trying out. Theorems are checked all the same; verdicts on measured "
+    "claims mean little here. Take quick or full for those.",
+    "quick": "small networks and data, minutes on two cores. Verdicts on measured claims hold for these sizes; the "
+    "papers' are those of full.",
+    "full": "the papers' sizes, as far as the data are at hand.",
+}
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -56,6 +63,8 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
         broken=[section for section in sections if section["error"]],
         sources={name: source for name, source in sorted(found.items()) if source},
         environment=environment(scale),
+        scale=scale,
+        scale_says=_SCALES[scale.name],
         verdicts=_VERDICTS,
         style=_inline("report.css"),
         script=_inline("report.js"),

@@ -39,6 +39,38 @@ def test_all_hold():
     assert "Every claim holds at this scale." in page
 
 
+@pytest.mark.parametrize(
+    ("scale", "words"),
+    [("smoke", "measured claims mean little"), ("quick", "small networks"), ("full", "papers")],
+)
+def test_the_head_says_at_which_scale_and_what_that_means(scale, words):
+    page = render_report([outcome("one", [HOLDS])], Scale(scale))
+    head = " ".join(page[page.index("<header>") : page.index("</header>")].split())
+    assert f"Scale {scale}:" in head
+    assert words in head
+    assert "by chance" not in head  # theorems are not decided by chance
+
+
+def test_the_head_says_that_intervals_are_not_corrected_for_their_number():
+    def head(n):
+        page = render_report([outcome("one", [HOLDS] + [FAILS] * n)], Scale("quick"))
+        return " ".join(page[page.index("<header>") : page.index("</header>")].split())
+
+    assert "not corrected for the number of claims: of this 1 measured claim one in twenty may be" in head(1)
+    assert "of these 60 measured claims one in twenty, about 3, may be decided wrongly by chance" in head(60)
+
+
+def test_samples_are_shown_where_a_claim_knows_them():
+    page = render_report([outcome("one", [FAILS, HOLDS])], Scale("quick"))
+    assert page.count("3 samples") == 2  # at the top, since it fails, and under its figure
+    assert "None samples" not in page
+
+
+def test_the_explorer_speaks_of_no_figure_that_may_not_be_there():
+    page = render_report([outcome("one", [HOLDS])], Scale("smoke"))
+    assert "figures above" not in " ".join(page.split())
+
+
 def test_a_broken_figure_is_named_at_the_top_and_shows_its_error():
     page = render_report([outcome("one", [], error="ValueError: <boom>")], Scale("smoke"))
     assert "stopped with an error" in page[: page.index('id="mobahi2020"')]
