@@ -63,6 +63,16 @@ def band(axes: Axes, x: npt.ArrayLike, samples: npt.ArrayLike, **style: Any) -> 
     axes.fill_between(x, mean - half, mean + half, color=line.get_color(), alpha=0.2, linewidth=0)
 
 
+def possible(axes: Axes, low: float = 0.0, high: float = 1.0) -> None:
+    """Cut the y-axis to the values that a quantity can have: with few seeds a band reaches past them.
+
+    The band itself stays as it is. Call it when all is drawn.
+    """
+    bottom, top = axes.get_ylim()
+    margin = 0.02 * (high - low)  # half a marker at the edge
+    axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
+
+
 def legend_below(axes: Axes, columns: int = 3) -> None:
     """Legend under the panel, where it hides no data."""
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=columns)

@@ -89,6 +89,8 @@ def distill_grid(spectrum: Spectrum, epsilons: Any, max_rounds: int | None = Non
     """
     spectrum = as_spectrum(spectrum)
     epsilons = _positive_vector(epsilons, "epsilons")
+    if max_rounds is not None:
+        max_rounds = check_count(max_rounds, "max_rounds", least=0)
     for epsilon in np.sort(epsilons):  # the smallest asks for most; the others find nothing left to do
         spectrum = spectrum.resolve(partial(distill_to_tolerance, epsilon=epsilon, max_rounds=max_rounds))
     spectrum.check_feasible(float(epsilons.min()))

@@ -153,7 +153,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             chosen = self.rounds
             if chosen > run.rounds:
                 warnings.warn(
-                    f"rounds={chosen} is past collapse: after {run.rounds} fits at epsilon={self.epsilon:g} "
+                    f"rounds={chosen} is past collapse: after {run.rounds} fits at epsilon={run.epsilon:g} "
                     'nothing is left, and predictions are zero. Take fewer rounds, or rounds="collapse".',
                     stacklevel=2,
                 )

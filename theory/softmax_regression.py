@@ -279,6 +279,7 @@ def _linearised(gram: Any, features: Any, targets: Any, ridge: float) -> Softmax
     by_gram = features is None
     given = as_gram(gram) if by_gram else as_matrix(features, "features")
     t = as_distributions(targets, len(given))
+    ridge = check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
     n, k = t.shape
     spectrum = (Spectrum.from_gram if by_gram else Spectrum.from_features)(given, t - 1 / k)
     outputs = 1 / k + distill_linearised(spectrum, ridge, 1).fitted(1)

@@ -341,6 +341,7 @@ class Spectrum:
 
     def check_feasible(self, epsilon: float) -> None:
         """Raise `InfeasibleToleranceError` if no fit has a mean squared error as small as `epsilon`."""
+        epsilon = check_positive(epsilon, "epsilon")
         if self.null_energy > self.n_samples * epsilon:
             raise InfeasibleToleranceError(epsilon, self.least_feasible_epsilon)
 

@@ -16,7 +16,7 @@ from ...empirical.label_rounds import LabelRounds, label_rounds
 from ..claim import Claim
 from ..intervals import t_half_width
 from ..scale import Scale
-from ..style import COLOURS, new_figure, rounds_axis
+from ..style import COLOURS, new_figure, possible, rounds_axis
 
 RATES = (0.2, 0.5, 0.7)
 RIDGE = 3e-4
@@ -102,6 +102,7 @@ def draw(data: xr.Dataset) -> Figure:
             )
         rounds_axis(panel)
         panel.set_title(titles[part])
+        possible(panel, 0.0, 100.0)
     panels[0].set_ylabel("accuracy (%)")
     panels[1].plot([], [], color="0.3", label="predicted (linearised)")
     panels[1].plot([], [], "--", color="0.3", label="exact softmax")

@@ -28,7 +28,7 @@ from ...theory import (
 from ...theory.group_outputs import class_margins
 from ..claim import Claim
 from ..scale import Scale
-from ..style import COLOURS, MEASURED, THEORY, band, new_figure, rounds_axis
+from ..style import COLOURS, MEASURED, THEORY, band, new_figure, possible, rounds_axis
 
 CLASSES, PER_CLASS, WITHIN, ACROSS, RIDGE, RATE = 4, 45, 0.4, 0.1, 1e-3, 0.4
 DIGITS_RIDGE = 1e-3
@@ -171,7 +171,7 @@ def draw(data: xr.Dataset) -> Figure:
     for i, name in enumerate(data["source"].values):
         left.plot(data["round"], data["spread"][i], "osD"[i], color=COLOURS[i + 1], ms=4, label=name)
     left.set(
-        yscale="log", ylabel="spread inside / between (labels: 1)", title="Outputs inside classes converge"
+        yscale="log", ylabel="spread inside / between (labels: 1)", title="Spread of outputs inside classes"
     )
     rounds_axis(left)
     left.legend(loc="lower left")
@@ -197,7 +197,8 @@ def draw(data: xr.Dataset) -> Figure:
         data["exact_round"][::3], 100 * data["noisy_exact"].mean("seed")[::3], "s", ms=4, color=COLOURS[2],
         label="exact softmax",
     )  # fmt: skip
-    right.set(ylabel="accuracy on true labels (%)", title="Noisy clusters: up, then down", xscale="log")
+    right.set(ylabel="accuracy on true labels (%)", title="Noisy clusters", xscale="log")
     right.set_xlabel("round")
+    possible(right, 0.0, 100.0)
     right.legend(loc="lower left")
     return figure

@@ -16,7 +16,7 @@ from ..claim import Claim
 from ..scale import Scale
 from ..soft_label_scale import data_sets as data_sets
 from ..soft_label_scale import over_settings, tables
-from ..style import COLOURS, band, new_figure
+from ..style import COLOURS, band, new_figure, possible
 
 
 def measure(scale: Scale) -> xr.Dataset:
@@ -58,6 +58,8 @@ def draw(data: xr.Dataset) -> Figure:
                     panel, data["final"], values, color=COLOURS[i], marker="o", markersize=3, label=str(name)
                 )
             panel.set(xlabel="final weight α_T of the past", ylabel=label, title=where)
+            if metric == "accuracy":
+                possible(panel)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

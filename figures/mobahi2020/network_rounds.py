@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from ...empirical.rounds import RoundsConfig, measure_rounds
 from ..claim import Claim
 from ..scale import Scale
-from ..style import COLOURS, band, new_figure, rounds_axis
+from ..style import COLOURS, band, new_figure, possible, rounds_axis
 
 LOSSES: tuple[Literal["squared"], Literal["cross_entropy"]] = ("squared", "cross_entropy")
 
@@ -158,5 +158,8 @@ def draw(data: xr.Dataset) -> Figure:
         axes[0, 1].plot(np.arange(1, given.shape[1] + 1), given.mean(axis=0), ":", color=COLOURS[i % 7])
     for axis in axes.ravel():
         rounds_axis(axis)
+    for axis in axes[0]:
+        possible(axis)
+    possible(axes[1, 1], -1.0, 1.0)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -19,7 +19,7 @@ from ...empirical.kernel_rounds import KernelRounds, measure_kernel_rounds
 from ..claim import Claim
 from ..reference import Array
 from ..scale import Scale
-from ..style import COLOURS, band, legend_below, new_figure, rounds_axis
+from ..style import COLOURS, band, legend_below, new_figure, possible, rounds_axis
 
 DATA = ("digits", "diabetes")
 
@@ -102,6 +102,7 @@ def draw(data: xr.Dataset) -> Figure:
         rounds_axis(errors[i])
         legend_below(errors[i], 1)
     errors[0].set_ylabel("share misclassified")
+    possible(errors[0])
     errors[1].set_ylabel("mean squared error / variance")
     multipliers.set(ylabel="multiplier $c_t$", yscale="log", title="Predicted multipliers")
     rounds_axis(multipliers)

@@ -16,7 +16,7 @@ from ..claim import Claim
 from ..scale import Scale
 from ..soft_label_scale import data_sets as data_sets
 from ..soft_label_scale import over_settings, tables
-from ..style import COLOURS, band, new_figure, rounds_axis
+from ..style import COLOURS, band, new_figure, possible, rounds_axis
 
 PANELS = {
     "accuracy": "test accuracy",
@@ -61,6 +61,7 @@ def draw(data: xr.Dataset) -> Figure:
             band(panel, data["generation"], values, color=COLOURS[i], marker="o", markersize=3, label=where)
         rounds_axis(panel, "generation")
         panel.set_ylabel(label)
+    possible(axes[0, 0])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

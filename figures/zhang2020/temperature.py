@@ -18,7 +18,7 @@ from ..claim import Claim
 from ..scale import Scale
 from ..soft_label_scale import data_sets as data_sets
 from ..soft_label_scale import over_settings, tables
-from ..style import COLOURS, band, new_figure
+from ..style import COLOURS, band, new_figure, possible
 
 
 def sweep(scale: Scale) -> xr.Dataset:
@@ -74,6 +74,7 @@ def draw(data: xr.Dataset) -> Figure:
         panel.set(xlabel="temperature τ", ylabel=label, xscale="log")
         panel.set_xticks([1, 2, 4, 10], ["1", "2", "4", "10"])
         panel.minorticks_off()
+    possible(axes[0, 2])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

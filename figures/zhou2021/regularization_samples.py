@@ -19,7 +19,7 @@ from ..claim import Claim
 from ..scale import Scale
 from ..soft_label_scale import data_sets as data_sets
 from ..soft_label_scale import tables
-from ..style import COLOURS, band, new_figure
+from ..style import COLOURS, band, new_figure, possible
 from ..zhang2020.temperature import sweep
 
 READINGS = {"push": "pushes the label down", "magnitude": "outweighs the label"}
@@ -104,6 +104,8 @@ def draw(data: xr.Dataset) -> Figure:
     against.set(xlabel="share pushed down", ylabel="test accuracy", title="Accuracy against share")
     against.margins(0.15)
     dropped.set(ylabel="test accuracy", title="Without them")
+    for panel in axes[0]:
+        possible(panel)
     for panel in (shares, dropped):
         _log_temperature(panel)
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=1)

@@ -19,7 +19,7 @@ from ..intervals import t_half_width
 from ..scale import Scale
 from ..soft_label_scale import Setting, over_settings, tables
 from ..soft_label_scale import data_sets as data_sets
-from ..style import BOUND, COLOURS, band, new_figure
+from ..style import BOUND, COLOURS, band, new_figure, possible
 
 
 def measure(scale: Scale) -> xr.Dataset:
@@ -67,6 +67,7 @@ def draw(data: xr.Dataset) -> Figure:
         )
         panel.set_xticks(table["factor"].values, [f"{f:g}" for f in table["factor"].values])
         panel.minorticks_off()
+        possible(panel)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

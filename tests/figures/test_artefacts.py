@@ -78,6 +78,21 @@ def test_a_rise_of_diversity_is_claimed_apart_from_its_fall(rng, middle, verdict
     assert (rise, fall) == (verdict, "holds")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["generations", "temperature", "schedules", "teachers", "regularization_samples", "accuracy_rounds"],
+)
+def test_no_axis_of_accuracies_goes_past_what_an_accuracy_can_be(name):
+    """Two seeds have intervals of several hundred per cent."""
+    artefact = select_artefacts([name])[0]
+    panels = [a for a in artefact.draw(artefact.measure(Scale("smoke"))).axes if "accuracy" in a.get_ylabel()]
+    assert panels
+    for panel in panels:
+        largest = 100 if "%" in panel.get_ylabel() else 1
+        low, high = panel.get_ylim()
+        assert -0.02 * largest <= low < high <= 1.02 * largest
+
+
 def test_no_title_states_a_result_that_is_measured():
     """What networks do is for the claims to say, at the scale at hand."""
     for artefact in ARTEFACTS:

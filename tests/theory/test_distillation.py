@@ -17,6 +17,7 @@ from selfdistill.theory import (
     ClusteredFeatures,
     InfeasibleToleranceError,
     InputError,
+    SelfDistilledKernelRidge,
     SoftmaxRegression,
     Spectrum,
     collapse_bounds,
@@ -25,6 +26,7 @@ from selfdistill.theory import (
     distill_ridge_grid,
     distill_to_tolerance,
     distill_with_ridge,
+    fit_softmax_regression,
     generalization_bound,
     ground_truth_limit,
     leave_one_out_outputs,
@@ -336,6 +338,12 @@ def test_numbers_as_text_are_read_the_same_way_everywhere(small):
     assert text.epsilon == 0.1
     assert collapse_bounds(small, "0.1") == collapse_bounds(small, 0.1)
     assert ground_truth_limit(small, "0.1", "0.5").multipliers == [0.2]
+    with pytest.raises(InfeasibleToleranceError):
+        Spectrum.from_gram(np.ones((2, 2)), [0.0, 1.0]).check_feasible("0.1")
+    fits = [fit_softmax_regression(np.eye(2), np.eye(2), ridge, linearised=True) for ridge in (0.1, "0.1")]
+    np.testing.assert_array_equal(fits[0].dual, fits[1].dual)
+    with pytest.warns(UserWarning, match=r"past collapse: after 1 fits at epsilon=0\.5"):
+        SelfDistilledKernelRidge(epsilon="0.5", rounds=9).fit(np.eye(2), [1.0, -1.0])
     model = ClusteredFeatures(3, 5, 0.4, 0.1, "0.1")
     assert model.smoother_eigenvalues() == pytest.approx(
         ClusteredFeatures(3, 5, 0.4, 0.1, 0.1).smoother_eigenvalues()
@@ -346,6 +354,8 @@ def test_numbers_as_text_are_read_the_same_way_everywhere(small):
 def test_max_rounds_must_be_a_count(small, max_rounds):
     with pytest.raises(InputError, match="max_rounds must be a whole number"):
         distill_to_tolerance(small, 0.1, max_rounds=max_rounds)
+    with pytest.raises(InputError, match="max_rounds must be a whole number"):
+        distill_grid(small, [0.1], max_rounds=max_rounds)
 
 
 @pytest.mark.parametrize(
