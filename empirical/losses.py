@@ -206,7 +206,7 @@ def weighted_soft_label_loss(
     _check_pair(student_logits, teacher_logits)
     hard = _label_loss(log_probabilities(student_logits, check=check), labels, check=check)
     teacher = _label_loss(log_probabilities(teacher_logits.detach(), check=check), labels, check=False)
-    weights = soft_label_weights(hard.detach(), teacher)
+    weights = soft_label_weights(hard.detach(), teacher, check=check)
     soft = _soft_loss(student_logits, teacher_logits, temperature, check=check)
     return _reduce(hard + alpha * weights * soft, reduction)
 

@@ -279,17 +279,9 @@ def soft_label_weights(student_loss: Any, teacher_loss: Any, *, check: bool = Tr
     xp = array_namespace(student_loss, teacher_loss)
     _check_same_samples(student_loss, teacher_loss, "teacher_loss", classes=False)
     for name, loss in (("student_loss", student_loss), ("teacher_loss", teacher_loss)):
-        if check and _some(xp.any(loss < 0)):
+        if check and bool(xp.any(loss < 0)):
             raise InputError(f"every {name} must be at least 0, as a cross-entropy is; one is negative.")
     return -xp.expm1(-student_loss / (teacher_loss + 1e-7))
-
-
-def _some(condition: Any) -> bool:
-    """Whether a condition is met, where its value can be looked at: `vmap` forbids it with a RuntimeError."""
-    try:
-        return bool(condition)
-    except RuntimeError:
-        return False
 
 
 def softmax(logits: Any, temperature: Any = 1.0, *, check: bool = True) -> Any:
