@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from ..theory.validation import InputError, check_count
 from .devices import own_device
+from .stacked import is_perceptron, perceptron_outputs
 
 Parameters = dict[str, Tensor]
+Loss = Callable[[Tensor, Any], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +145,7 @@ class Ensemble:
             seeds=tuple(seed for e in parts for seed in e.seeds),
         )
 
-    def forward(
-        self, inputs: Tensor, parameters: Parameters | None = None, *, computed_in: torch.dtype | None = None
-    ) -> Tensor:
+    def forward(self, inputs: Tensor, parameters: Parameters | None = None) -> Tensor:
         """Outputs (M, n, k) of every member on its own inputs (M, n, ...), differentiable.
 
         Parameters
@@ -154,19 +154,57 @@ class Ensemble:
             `share` gives all members the same inputs at no cost.
         parameters : dict, optional
             In place of the ensemble's own, for differentiation.
-        computed_in : torch.dtype, optional
-            Type of a computation in less precision, to which parameters and inputs are cast; gradients arrive
-            in the parameters' own. `torch.autocast` has no effect under `torch.func.vmap` on CPUs.
         """
+        given = self.parameters if parameters is None else parameters
+        if is_perceptron(self.skeleton) and self.at_once is None:
+            return perceptron_outputs(self.skeleton, given, inputs)
 
         def one(p: Parameters, b: Parameters, x: Tensor) -> Any:
             return functional_call(self.skeleton, (p, b), (x,))
 
-        given = self.parameters if parameters is None else parameters, self.buffers, inputs
+        return self._together(one, given, self.buffers, inputs)
+
+    def losses(
+        self, loss: Loss, inputs: Tensor, targets: Any, *, computed_in: torch.dtype | None = None
+    ) -> Tensor:
+        """``loss(outputs, targets)`` of every member on its own batch, differentiable: (M,) if it is a scalar.
+
+        Parameters
+        ----------
+        loss : callable
+            Of one member's outputs (n, k) and targets.
+        inputs : Tensor (M, n, ...)
+        targets : nested Tensor (M, n, ...)
+        computed_in : torch.dtype, optional
+            Type of a computation in less precision, to which parameters and inputs are cast; the loss is
+            computed in float32, and gradients arrive in the parameters' own type. `torch.autocast` has no
+            effect under `torch.func.vmap` on CPUs.
+        """
+        state = self.parameters, self.buffers, inputs
         if computed_in is not None:
-            given = tree_map(lambda t: t.to(computed_in) if t.is_floating_point() else t, given)
-        outputs: Tensor = torch.func.vmap(one, randomness="different", chunk_size=self.at_once)(*given)
-        return outputs
+            state = tree_map(lambda v: v.to(computed_in) if v.is_floating_point() else v, state)
+
+        def of_outputs(outputs: Tensor, t: Any) -> Any:
+            return loss(outputs if computed_in is None else outputs.float(), t)
+
+        if is_perceptron(self.skeleton) and self.at_once is None:
+            parameters, _, x = state
+            return self._together(of_outputs, perceptron_outputs(self.skeleton, parameters, x), targets)
+
+        def one(p: Parameters, b: Parameters, x: Tensor, t: Any) -> Any:
+            return of_outputs(functional_call(self.skeleton, (p, b), (x,)), t)
+
+        return self._together(one, *state, targets)
+
+    def _together(self, function: Callable[..., Any], *arguments: Any) -> Tensor:
+        leaves, structure = tree_flatten(arguments)
+
+        def of_leaves(*leaves: Tensor) -> Any:  # vmap itself takes nested arguments apart more slowly
+            return function(*tree_unflatten(leaves, structure))
+
+        mapped = torch.func.vmap(of_leaves, randomness="different", chunk_size=self.at_once)
+        result: Tensor = mapped(*leaves)
+        return result
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor) -> Tensor:

@@ -29,10 +29,10 @@ from ..theory.validation import (
     check_fraction,
     check_positive,
 )
-from .ensemble import Ensemble
+from .ensemble import Ensemble, Loss
 from .features import FeatureKind, ProbeData, digits_features
 from .losses import partial_label_loss, soft_cross_entropy
-from .training import Loss, TrainingConfig, train
+from .training import TrainingConfig, train
 
 SOURCES = ("predicted", "exact", "network")
 STUDENTS = ("top two", "top two, authors' loss", "top three", "left out")

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from ..theory.validation import InputError
-from .ensemble import Ensemble, as_inputs
-from .training import Batch, Loss, Training, TrainingConfig, train
+from .ensemble import Ensemble, Loss, as_inputs
+from .training import Batch, Training, TrainingConfig, train
 
 
 def bytes_per_member(ensemble: Ensemble, inputs: Tensor, config: TrainingConfig) -> int:

@@ -22,10 +22,9 @@ from ..theory.validation import (
     check_nonnegative,
     check_positive,
 )
-from .ensemble import Ensemble, Parameters, as_inputs
+from .ensemble import Ensemble, Loss, Parameters, as_inputs
 
 PerMember = float | Sequence[float]
-Loss = Callable[[Tensor, Any], Tensor]
 
 
 @dataclass(frozen=True)
@@ -127,6 +126,11 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets.reshape(outputs.shape)).square().sum() / len(outputs)
 
 
+def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """`torch.nn.functional.cross_entropy` with labels (n,), in functions that `vmap` need not take apart."""
+    return -outputs.log_softmax(-1).gather(-1, labels.unsqueeze(-1)).mean()
+
+
 def train(
     ensemble: Ensemble,
     inputs: Any,
@@ -148,8 +152,8 @@ def train(
         What `loss` needs besides the outputs: one tensor or a tuple or dict of them, each with the member
         axis first. ``ensemble.share(t)`` gives all members the same.
     loss : callable
-        ``loss(outputs (b, k), targets)`` of ONE member and batch, a scalar: `squared_error`,
-        `torch.nn.functional.cross_entropy`, ….
+        ``loss(outputs (b, k), targets)`` of ONE member and batch, a scalar: `squared_error`, `cross_entropy`,
+        any of `torch.nn.functional`, ….
     config : TrainingConfig
     prepare : callable, optional
         Takes the `Batch` of all members and returns it changed: augmentation, targets that depend on the
@@ -183,29 +187,27 @@ def train(
         raise InputError("there is no sample to train on.")
     targets = tree_map(lambda t: torch.as_tensor(t).to(ensemble.device), targets)
     _check_targets(targets, len(ensemble), len(x))
+    _keep_freed_memory()
     optimiser = Optimiser(config, ensemble)
     order = MinibatchOrder(ensemble.seeds, len(x), config.batch_size)
     total = max(1, config.epochs * order.steps)
     members = torch.arange(len(ensemble), device=ensemble.device)[:, None]
     parameters = {name: p.clone() for name, p in ensemble.parameters.items()}
     current = ensemble.with_parameters(parameters)
-    vector_loss = torch.func.vmap(loss)
     less = torch.bfloat16 if config.mixed_precision else None
     losses = torch.zeros(config.epochs, len(ensemble), device=ensemble.device)
     step = 0
     for epoch in range(config.epochs):
         for rows in order.epoch():
             index = rows.to(ensemble.device)
-            batch = Batch(
-                current, index, x[index], tree_map(lambda t, i=index: t[members, i], targets), epoch, step
-            )
+            drawn = tree_map(lambda t, i=index: t[members, i], targets)
+            batch = Batch(current, index, rows_of(x, index), drawn, epoch, step)
             if prepare is not None:
                 with torch.no_grad():
                     batch = prepare(batch)
             for p in parameters.values():
                 p.requires_grad_(True)
-            outputs = current.forward(batch.inputs, computed_in=less)
-            values = vector_loss(outputs if less is None else outputs.float(), batch.targets)
+            values = current.losses(loss, batch.inputs, batch.targets, computed_in=less)
             if step == 0:
                 _check_scalar(values, len(ensemble))
             gradients = torch.autograd.grad(values.sum(), list(parameters.values()))
@@ -232,6 +234,19 @@ def _check_targets(targets: Any, n_members: int, n_samples: int) -> None:
             )
 
     tree_map(check, targets)
+
+
+def rows_of(x: Tensor, index: Tensor) -> Tensor:
+    """``x[index]`` for any shape of index, by a function that copies whole rows (six times as fast on a CPU)."""
+    return x.index_select(0, index.reshape(-1)).reshape(*index.shape, *x.shape[1:])
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep freed memory of some megabytes: else every step returns it and faults it in again.
+
+    It adapts to the largest block that was freed, up to 32 MiB; elsewhere this does nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def _check_scalar(values: Tensor, n_members: int) -> None:

@@ -1,5 +1,7 @@
 """An ensemble trains exactly as its members would alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from torch.nn import functional as F
 
 from selfdistill.empirical.ensemble import Ensemble
 from selfdistill.empirical.networks import convnet, mlp
-from selfdistill.empirical.training import MinibatchOrder, TrainingConfig, squared_error, train
+from selfdistill.empirical.stacked import is_perceptron
+from selfdistill.empirical.training import MinibatchOrder, TrainingConfig, cross_entropy, squared_error, train
 from selfdistill.theory import InputError
 
 SEEDS = (3, 7, 11)
@@ -99,6 +102,13 @@ def test_a_diverging_member_is_reported_and_spoils_nobody():
         members(SEEDS[2:]), x, y[2:], squared_error, TrainingConfig(5, batch_size=16, learning_rate=0.01)
     )
     np.testing.assert_allclose(run.losses[:, 2], alone.losses[:, 0], rtol=1e-5)
+
+
+def test_cross_entropy_is_torchs():
+    outputs, labels = torch.randn(6, 4, requires_grad=True), torch.arange(6) % 4
+    ours, theirs = cross_entropy(outputs, labels), F.cross_entropy(outputs, labels)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, outputs)[0] for loss in (ours, theirs)))
 
 
 def test_select_and_concatenate_are_inverse():
@@ -228,3 +238,40 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_parameters_and_loss_in_f
         assert p.dtype == torch.float32
         change, expected = p - e.parameters[name], plain.ensemble.parameters[name] - e.parameters[name]
         assert (change - expected).norm() < 0.05 * expected.norm()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: mlp(6, 3, (5, 4)),
+        lambda: mlp(6, 3, ()),
+        lambda: mlp(6, 3, (5,), activation="gelu"),
+        lambda: mlp(6, 3, (5, 4), parametrisation="ntk", activation="tanh"),
+        lambda: mlp(6, 3, (5,), parametrisation="ntk", bias_std=0.0),
+        lambda: torch.nn.Sequential(torch.nn.Linear(6, 3, bias=False)),
+    ],
+)
+def test_perceptrons_as_batched_products_are_the_modules_and_what_vmap_makes_of_them(build):
+    e = Ensemble.initialise(build, SEEDS, dtype=torch.float64)
+    assert is_perceptron(e.skeleton)
+    shape = (len(SEEDS), 7, 2, 3) if isinstance(e.skeleton[0], torch.nn.Flatten) else (len(SEEDS), 7, 6)
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for outputs, model, own in zip(e.forward(x), e.modules(), x, strict=True):
+        torch.testing.assert_close(outputs, model(own))
+    labels = e.share(torch.arange(7) % 3)
+    gradients = []
+    for ensemble in (e, replace(e, at_once=2)):  # the second through vmap
+        parameters = {name: p.clone().requires_grad_() for name, p in e.parameters.items()}
+        losses = ensemble.with_parameters(parameters).losses(cross_entropy, x, labels)
+        gradients.append(torch.autograd.grad(losses.sum(), list(parameters.values())))
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_other_networks_are_no_perceptrons():
+    for network in (
+        convnet(1, 3),
+        torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.LayerNorm(3)),
+        torch.nn.Linear(3, 3),
+    ):
+        assert not is_perceptron(network)
