@@ -138,7 +138,9 @@ class Claim:
         else:
             half = float(t_half_width(values, confidence))
             interval = (mean - half, mean + half)
-            if half == 0 and (n < SIGN_TEST_SAMPLES or mean == predicted):
+            rounding = 1e-9 * max(float(np.abs(values).max()), abs(predicted))
+            tie = abs(mean - predicted) <= rounding
+            if np.ptp(values) <= rounding and (n < SIGN_TEST_SAMPLES or tie):
                 notes.append(f"all {n} samples are equal, so that their spread says nothing")
             else:
                 verdict = judge(interval, relation, predicted, tolerance)
