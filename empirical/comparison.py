@@ -156,6 +156,17 @@ def train_candidates(
     return train_members(comparison, split, method, settings, problem, teacher=teacher)
 
 
+def try_method(comparison: Comparison, split: Split, method: Method) -> None:
+    """Train one network on two samples for one step: what cannot be used ends a comparison before it begins."""
+    settings = {name: torch.tensor([value]) for name, value in method.grid[0] if name != "weight_decay"}
+    inputs, labels = split.inputs[:1, :2], split.labels[:1, :2]
+    train_method(
+        start(comparison, split, comparison.problems.seeds[:1]), inputs, labels, method,
+        replace(comparison.training(), epochs=1), settings=settings,
+        teacher=torch.zeros(*labels.shape, split.n_classes),
+    )  # fmt: skip
+
+
 def select(trained: Trained, split: Split) -> Array:
     """The member of each problem with the best validation accuracy, then validation NLL: (P,)."""
     probabilities = trained.probabilities(split.validation_inputs)
@@ -217,7 +228,7 @@ def compare(comparison: Comparison) -> xr.Dataset:
     Raises
     ------
     InputError
-        If the methods' grids differ in length: a larger budget is an advantage.
+        If the methods' grids differ in length (a larger budget is an advantage), or a method cannot be used.
 
     Examples
     --------
@@ -234,6 +245,8 @@ def compare(comparison: Comparison) -> xr.Dataset:
     if len(set(budgets.values())) != 1:
         raise InputError(f"every method needs a grid of the same length, its tuning budget; got {budgets}.")
     split = draw_problems(comparison.problems)
+    for method in methods:
+        try_method(comparison, split, method)
     ordered = sorted(methods, key=lambda m: m.name != CROSS_ENTROPY.name)  # the teachers come first
     teacher: Tensor | None = None
     columns: dict[str, xr.Dataset] = {}

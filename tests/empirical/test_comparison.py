@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfdistill.empirical import losses, methods, problems
+from selfdistill.empirical import comparison, losses, methods, problems
 from selfdistill.empirical.architectures import build_network
 from selfdistill.empirical.comparison import (
     Comparison,
@@ -381,3 +381,13 @@ def test_a_guide_that_cannot_be_used_is_named_before_training(guide):
 def test_a_method_that_cannot_be_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         Method(**{"name": "mine", "guide": methods.cross_entropy} | options)
+
+
+def test_a_method_that_cannot_be_used_ends_a_comparison_before_any_is_trained(monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(comparison, "train_candidates", fail)
+    misspelt = Method("misspelt", methods.progressive, budget("alhpa", 0.4, 0.8), frozenset({"past"}))
+    with pytest.raises(InputError, match=r"guide of misspelt cannot be used.*alhpa"):
+        compare(replace(TINY, methods=(methods.CROSS_ENTROPY, misspelt)))
