@@ -21,9 +21,10 @@ from ..theory.validation import (
 )
 from .comparison import Comparison, train_members
 from .ensemble import Ensemble
+from .guides import Method
 from .methods import CROSS_ENTROPY, SELF_DISTILLATION, WEIGHTED_SOFT_LABELS
 from .problems import Split, draw_problems
-from .soft_labels import Method, outputs_on
+from .soft_labels import outputs_on
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from . import metrics
 from .architectures import Network, check_widths, initialise
 from .cifar import CropAndFlip
 from .ensemble import Ensemble
+from .guides import Method
 from .methods import CROSS_ENTROPY, METHODS
 from .problems import Problems, Split, draw_problems
-from .soft_labels import EachEpoch, Method, outputs_on, train_method
+from .soft_labels import EachEpoch, outputs_on, train_method
 from .training import TrainingConfig
 
 

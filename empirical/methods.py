@@ -2,6 +2,11 @@
 
 A method of your own in the table::
 
+    from selfdistill.empirical.comparison import Comparison, compare
+    from selfdistill.empirical.guides import Method, Samples, Term
+    from selfdistill.empirical.methods import METHODS, budget
+    from selfdistill.theory import mixed_targets
+
     def sharpened(s: Samples) -> list[Term]:
         past = s.past**2 / (s.past**2).sum(-1, keepdim=True)
         return [Term(mixed_targets(s.labels, past, s.settings["alpha"] * s.progress, check=False))]
@@ -25,7 +30,7 @@ from ..theory import (
     soft_label_weights,
 )
 from ..theory.soft_targets import one_hot, softmax
-from .soft_labels import Method, Samples, Term
+from .guides import Method, Samples, Term
 
 WEIGHT_DECAYS = (3e-3, 1e-2, 3e-2)
 

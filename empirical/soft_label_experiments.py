@@ -28,6 +28,7 @@ from ..theory.validation import (
 )
 from . import metrics
 from .comparison import Comparison, Trained, measure_outputs, train_members
+from .guides import Method, Samples, Term
 from .methods import (
     CROSS_ENTROPY,
     SELF_DISTILLATION,
@@ -36,7 +37,6 @@ from .methods import (
     without_regularization_samples,
 )
 from .problems import Split, draw_problems
-from .soft_labels import Method, Samples, Term
 
 WITHOUT_REGULARIZATION = Method(
     "without regularization samples", without_regularization_samples, needs=TEACHER

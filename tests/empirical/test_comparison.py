@@ -18,11 +18,12 @@ from selfdistill.empirical.comparison import (
 )
 from selfdistill.empirical.datasets import load
 from selfdistill.empirical.ensemble import Ensemble
+from selfdistill.empirical.guides import Method, Samples, Term, guided_loss
 from selfdistill.empirical.memory import bytes_per_member
 from selfdistill.empirical.methods import budget
 from selfdistill.empirical.networks import mlp
 from selfdistill.empirical.problems import Problems, draw_problems
-from selfdistill.empirical.soft_labels import Method, Samples, Term, guided_loss, outputs_on, train_method
+from selfdistill.empirical.soft_labels import outputs_on, train_method
 from selfdistill.empirical.training import MinibatchOrder, TrainingConfig
 from selfdistill.theory import InputError, mixed_targets
 
