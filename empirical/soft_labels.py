@@ -178,7 +178,7 @@ class _Sources:
     """What a batch carries that changes from step to step: progress, random numbers, the moving average."""
 
     def __init__(self, ensemble: Ensemble, method: Method, epochs: int) -> None:
-        self.epochs = epochs
+        self.epochs = max(1, epochs)
         self.needs = method.needs
         # Offset, so that targets and minibatches do not share a member's random numbers.
         self.generators = [torch.Generator().manual_seed(seed + 2**32) for seed in ensemble.seeds]

@@ -11,8 +11,11 @@ _ELEMENTWISE = (nn.ReLU, nn.GELU, nn.Tanh, nn.Identity)
 
 
 def is_perceptron(network: nn.Module) -> bool:
-    """Whether a network is a plain sequence of linear layers and activations."""
-    return type(network) is nn.Sequential and all(
+    """Whether a network is a plain sequence of linear layers, each with weights of its own, and activations."""
+    if type(network) is not nn.Sequential:
+        return False
+    weights = [id(layer.weight) for layer in network if hasattr(layer, "weight")]
+    return len(set(weights)) == len(weights) and all(
         type(layer) in (nn.Linear, NTKLinear, *_ELEMENTWISE)
         or (type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1))
         for layer in network
@@ -30,7 +33,8 @@ def perceptron_outputs(network: nn.Module, parameters: dict[str, Tensor], inputs
     inputs : Tensor (M, n, ...)
     """
     x = inputs
-    for name, layer in network.named_children():
+    for name, layer in network._modules.items():  # named_children leaves out what comes a second time
+        assert layer is not None
         if isinstance(layer, nn.Flatten):
             x = x.flatten(2)
         elif isinstance(layer, _ELEMENTWISE):

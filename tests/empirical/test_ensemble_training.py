@@ -1,5 +1,6 @@
 """An ensemble trains exactly as its members would alone."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -275,3 +276,17 @@ def test_other_networks_are_no_perceptrons():
         torch.nn.Linear(3, 3),
     ):
         assert not is_perceptron(network)
+
+
+def test_layers_that_come_twice():
+    """An activation may; a linear layer makes the network one for vmap, since its weights are one parameter."""
+    relu, linear = torch.nn.ReLU(), torch.nn.Linear(3, 3)
+    shared = torch.nn.Sequential(
+        torch.nn.Linear(3, 3), relu, torch.nn.Linear(3, 3), relu, torch.nn.Linear(3, 2)
+    )
+    tied = torch.nn.Sequential(linear, torch.nn.Tanh(), linear)
+    x = torch.randn(5, 3)
+    for network, plain in ((shared, True), (tied, False)):
+        e = Ensemble.initialise(lambda n=network: copy.deepcopy(n), (0, 1))
+        assert is_perceptron(e.skeleton) == plain
+        torch.testing.assert_close(e.predict(x)[1], network(x).detach())
