@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..theory.validation import Array, InputError, check_count
+from ..theory.validation import Array, InputError, check_choice, check_count
 from .datasets import Data, standardise
 from .training import Batch
 
@@ -53,8 +53,7 @@ def locate(name: str, folder: str | Path | None = None) -> Path:
     InputError
         If the name is unknown, files are missing from the folder, or there is no network.
     """
-    if name not in _SETS:
-        raise InputError(f"name must be one of {', '.join(_SETS)}; got {name!r}.")
+    check_choice(name, "name", tuple(_SETS))
     source = os.environ.get("SELFDISTILL_CIFAR") if folder is None else folder
     if source is None:
         return download(name)

@@ -117,6 +117,11 @@ class Ensemble:
         """Number of parameters of one network."""
         return sum(p[0].numel() for p in self.parameters.values())
 
+    @property
+    def _batched(self) -> bool:
+        """Whether one batched product a layer serves all members, in place of `vmap`."""
+        return self.at_once is None and is_perceptron(self.skeleton)
+
     def with_parameters(self, parameters: Parameters) -> Ensemble:
         """Return the same members with other parameters."""
         return replace(self, parameters=parameters)
@@ -156,7 +161,7 @@ class Ensemble:
             In place of the ensemble's own, for differentiation.
         """
         given = self.parameters if parameters is None else parameters
-        if is_perceptron(self.skeleton) and self.at_once is None:
+        if self._batched:
             return perceptron_outputs(self.skeleton, given, inputs)
 
         def one(p: Parameters, b: Parameters, x: Tensor) -> Any:
@@ -187,7 +192,7 @@ class Ensemble:
         def of_outputs(outputs: Tensor, t: Any) -> Any:
             return loss(outputs if computed_in is None else outputs.float(), t)
 
-        if is_perceptron(self.skeleton) and self.at_once is None:
+        if self._batched:
             parameters, _, x = state
             return self._together(of_outputs, perceptron_outputs(self.skeleton, parameters, x), targets)
 

@@ -106,12 +106,12 @@ def over_settings(
     chosen = settings(scale)
     units = [(setting, unit) for setting in chosen for unit in setting.units()]
     results = scale.map(measure, [build(setting, unit) for setting, unit in units])
-    tables = []
+    joined = []
     for setting in chosen:
         parts = [r for (owner, _), r in zip(units, results, strict=True) if owner is setting]
-        tables.append(xr.concat(parts, dim="seed", data_vars="minimal", coords="minimal"))
+        joined.append(xr.concat(parts, dim="seed", data_vars="minimal", coords="minimal"))
     names = [setting.name for setting in chosen]
-    return xr.concat(tables, dim="setting", join="outer").assign_coords(setting=names)
+    return xr.concat(joined, dim="setting", join="outer").assign_coords(setting=names)
 
 
 def compared(scale: Scale) -> xr.Dataset:

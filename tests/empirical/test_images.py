@@ -15,7 +15,7 @@ from selfdistill.empirical import cifar
 from selfdistill.empirical.cifar import CropAndFlip, load_cifar
 from selfdistill.empirical.densenet import densenet
 from selfdistill.empirical.ensemble import Ensemble
-from selfdistill.empirical.memory import train_within
+from selfdistill.empirical.memory import member_groups, train_within
 from selfdistill.empirical.networks import convnet
 from selfdistill.empirical.residual import resnet, vgg
 from selfdistill.empirical.training import Batch, TrainingConfig, train
@@ -182,6 +182,8 @@ def test_members_that_take_turns_give_the_same_numbers():
     results = []
     for at_once in (None, 1, 2):
         ensemble = Ensemble.initialise(lambda: resnet(10, 3, width=4), (0, 1, 2), at_once=at_once)
+        sizes = [len(group) for group in member_groups(ensemble, x, config)]
+        assert sizes == {None: [3], 1: [1, 1, 1], 2: [2, 1]}[at_once]
         run = train_within(None, ensemble, x, ensemble.share(labels), F.cross_entropy, config)
         results.append(run.ensemble.predict(x))
     torch.testing.assert_close(results[1], results[0], rtol=1e-3, atol=1e-4)
