@@ -42,7 +42,7 @@ costs: $(READY)
 	rm -rf build/costs && mkdir -p build/costs
 	$(BIN)/selfdistill reproduce --scale smoke --out build/costs/smoke --json > build/costs/smoke.json
 	$(BIN)/selfdistill reproduce --scale quick --out build/costs/quick --json > build/costs/quick.json
-	$(BIN)/python -m selfdistill.figures.costs build/costs/smoke.json build/costs/quick.json
+	$(BIN)/python -m selfdistill.figures.cli.costs build/costs/smoke.json build/costs/quick.json
 
 # The pictures that the README shows.
 gallery: $(READY)

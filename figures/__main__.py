@@ -1,5 +1,5 @@
 """``python -m selfdistill.figures`` is the ``selfdistill`` command."""
 
-from .cli import main
+from .cli.app import main
 
 main()

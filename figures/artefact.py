@@ -17,8 +17,8 @@ from types import ModuleType
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ..empirical.store import write_dataset
-from ..empirical.units import run_unit
+from ..empirical.jobs.runner import run_unit
+from ..empirical.jobs.store import write_dataset
 from ..theory import InputError
 from .claim import Claim
 from .scale import Scale

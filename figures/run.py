@@ -71,7 +71,7 @@ def check_device(device: str) -> str:
         return device  # without the second that importing torch takes
     import torch
 
-    from ..empirical.devices import own_device
+    from ..empirical.training.devices import own_device
 
     try:
         torch.zeros(1, device=own_device(device))
@@ -93,7 +93,7 @@ def fetch_data(artefacts: Sequence[Artefact], scale: Scale) -> None:
     """
     needed = set[str]().union(*(artefact.data_sets(scale) for artefact in artefacts))
     if needed:
-        from ..empirical.cifar import locate
+        from ..empirical.data.cifar import locate
 
         for name in sorted(needed):
             locate(name)

@@ -10,8 +10,8 @@ from typing import Literal, TypeVar
 import numpy as np
 import xarray as xr
 
-from ..empirical.units import Argument, run_units
-from ..theory.validation import InputError, check_count
+from ..empirical.jobs.runner import Argument, run_units
+from ..theory.base.validation import InputError, check_count
 
 T = TypeVar("T")
 ScaleName = Literal["smoke", "quick", "full"]

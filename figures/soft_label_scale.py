@@ -11,8 +11,8 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 
-from ..empirical.comparison import Comparison, compare
-from ..empirical.problems import Problems
+from ..empirical.data.problems import Problems
+from ..empirical.experiments.comparison import Comparison, compare
 from .intervals import t_half_width
 from .scale import Scale
 from .style import COLOURS

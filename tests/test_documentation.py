@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from selfdistill.figures.cli import app
+from selfdistill.figures.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -68,7 +68,7 @@ def test_theory_never_imports_torch(path):
 
 def test_importing_theory_stays_light():
     loaded = in_a_fresh_interpreter("import sys, selfdistill.theory; print(*sys.modules)")
-    assert "selfdistill.theory.spectrum" in loaded
+    assert "selfdistill.theory.spectra.spectrum" in loaded
     for heavy in ("torch", "matplotlib", "pandas", "xarray", "sympy", "dask", "rich"):
         assert heavy not in loaded
 
@@ -126,7 +126,7 @@ def test_a_wheel_holds_selfdistill_only_and_all_of_it(wheel):
     assert {f"selfdistill/{path.as_posix()}" for path in SOURCES} <= names
     assert {f"selfdistill/{floor}/py.typed" for floor in FLOORS} <= names
     data = [
-        p.relative_to(ROOT) for kind in ("templates", "data") for p in (ROOT / "figures" / kind).glob("*")
+        p.relative_to(ROOT) for kind in ("report/templates", "data") for p in (ROOT / "figures" / kind).glob("*")
     ]
     assert data
     assert {f"selfdistill/{path.as_posix()}" for path in data} <= names
@@ -137,7 +137,7 @@ def test_what_a_wheel_installs_works_away_from_the_sources(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
         "import sys; sys.argv = ['selfdistill', '--help']\n"
-        "import selfdistill.theory, selfdistill.figures.cli as cli\n"
+        "import selfdistill.theory, selfdistill.figures.cli.app as cli\n"
         "print(selfdistill.theory.__file__, cli.__file__); cli.main()"
     )
     words = in_a_fresh_interpreter(code, PYTHONPATH=str(tmp_path / "site"))
@@ -146,7 +146,7 @@ def test_what_a_wheel_installs_works_away_from_the_sources(wheel, tmp_path):
     points = (
         zipfile.ZipFile(wheel).read(f"selfdistill-{PROJECT['version']}.dist-info/entry_points.txt").decode()
     )
-    assert "selfdistill = selfdistill.figures.cli:main" in points
+    assert "selfdistill = selfdistill.figures.cli.app:main" in points
 
 
 # --- metadata -------------------------------------------------------------------------------------

@@ -2,7 +2,24 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .bias_variance import (
+from .base.validation import IndefiniteGramError, InfeasibleToleranceError, InputError
+from .clusters.exact_softmax import ClusteredFit, distill_clustered_softmax, exact_minimum_rounds
+from .clusters.features import ClusteredFeatures
+from .distillation.collapse import CollapseBounds, collapse_bounds
+from .distillation.grid import DistillationGrid, collapse_rounds_grid, distill_grid, distill_ridge_grid
+from .distillation.one_round import (
+    GeneralizationBound,
+    OneRoundKernel,
+    generalization_bound,
+    one_round_kernel,
+)
+from .distillation.risk import RiskCurve, estimated_risk, risk_curve
+from .distillation.schedules import Trajectory, distill_to_tolerance, distill_with_ridge, ground_truth_limit
+from .distillation.sparsification import adjacent_ratios, effective_basis_size, sparsity_index
+from .kernels.green import brownian_bridge_kernel, cubic_green_kernel
+from .kernels.random_features import RandomFeatures, fourier_features, relu_features
+from .kernels.relu_ntk import relu_tangent_kernel
+from .labels.bias_variance import (
     Decomposition,
     bias_variance,
     bias_variance_of_logs,
@@ -10,10 +27,42 @@ from .bias_variance import (
     label_gradients,
     regularization_samples,
 )
-from .chunked import FeatureSpectrum
-from .clustered_softmax import ClusteredFit, distill_clustered_softmax, exact_minimum_rounds
-from .collapse import CollapseBounds, collapse_bounds
-from .cost import (
+from .labels.noise import (
+    corrupt_labels,
+    corruption_gap,
+    corruption_matrix,
+    estimate_corruption,
+    superclass_groups,
+)
+from .labels.partial_labels import (
+    leave_one_out_outputs,
+    leave_one_out_targets,
+    partial_label_condition,
+    top_targets,
+    top_two_targets,
+)
+from .labels.posterior import (
+    beta_mean,
+    dirichlet_mode,
+    distillation_weight,
+    ema_decay,
+    label_posterior,
+    prior_strength,
+)
+from .labels.progressive import gradient_rescaling, progressive_trajectory, progressive_weight
+from .labels.soft_targets import (
+    beta_targets,
+    label_smoothing,
+    mixed_targets,
+    one_hot,
+    soft_label_weights,
+    softmax,
+)
+from .softmax.regression import SoftmaxFit, SoftmaxRegression, distill_linearised, fit_softmax_regression
+from .spectra.chunk_reduction import FeatureSpectrum
+from .spectra.gauss_radau import KrylovError
+from .spectra.krylov import KrylovAccuracyWarning, KrylovNotConvergedError, KrylovSpectrum
+from .spectra.memory_cost import (
     Cost,
     TooLargeError,
     dense_cost,
@@ -22,48 +71,11 @@ from .cost import (
     krylov_cost,
     require_memory,
 )
-from .distillation import Trajectory, distill_to_tolerance, distill_with_ridge, ground_truth_limit
-from .green import brownian_bridge_kernel, cubic_green_kernel
-from .grid import DistillationGrid, collapse_rounds_grid, distill_grid, distill_ridge_grid
-from .krylov import KrylovAccuracyWarning, KrylovNotConvergedError, KrylovSpectrum
-from .label_averaging import ClusteredFeatures
-from .label_noise import (
-    corrupt_labels,
-    corruption_gap,
-    corruption_matrix,
-    estimate_corruption,
-    superclass_groups,
-)
-from .one_round import GeneralizationBound, OneRoundKernel, generalization_bound, one_round_kernel
-from .partial_labels import (
-    leave_one_out_outputs,
-    leave_one_out_targets,
-    partial_label_condition,
-    top_targets,
-    top_two_targets,
-)
-from .posterior import (
-    beta_mean,
-    dirichlet_mode,
-    distillation_weight,
-    ema_decay,
-    label_posterior,
-    prior_strength,
-)
-from .progressive import gradient_rescaling, progressive_trajectory, progressive_weight
-from .quadrature import KrylovError
-from .random_features import RandomFeatures, fourier_features, relu_features
-from .risk import RiskCurve, estimated_risk, risk_curve
-from .soft_targets import beta_targets, label_smoothing, mixed_targets, one_hot, soft_label_weights, softmax
-from .softmax_regression import SoftmaxFit, SoftmaxRegression, distill_linearised, fit_softmax_regression
-from .sparsification import adjacent_ratios, effective_basis_size, sparsity_index
-from .spectrum import Spectrum
-from .tangent_kernel import relu_tangent_kernel
-from .validation import IndefiniteGramError, InfeasibleToleranceError, InputError
+from .spectra.spectrum import Spectrum
 
 if TYPE_CHECKING:
-    from .ridge_estimator import SelfDistilledKernelRidge
-    from .softmax_estimator import SelfDistilledSoftmaxRegression
+    from .estimators.kernel_ridge import SelfDistilledKernelRidge
+    from .estimators.softmax_regression import SelfDistilledSoftmaxRegression
 
 __all__ = [
     "ClusteredFeatures",
@@ -153,8 +165,8 @@ __all__ = [
 
 # Loaded when first asked for: scikit-learn doubles the time of the import.
 _ESTIMATORS = {
-    "SelfDistilledKernelRidge": "ridge_estimator",
-    "SelfDistilledSoftmaxRegression": "softmax_estimator",
+    "SelfDistilledKernelRidge": "estimators.kernel_ridge",
+    "SelfDistilledSoftmaxRegression": "estimators.softmax_regression",
 }
 
 

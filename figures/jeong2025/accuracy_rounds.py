@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.label_rounds import LabelRounds, label_rounds
+from ...empirical.experiments.label_rounds import LabelRounds, label_rounds
 from ..claim import Claim
 from ..intervals import t_half_width
 from ..scale import Scale

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.features import digits_features
+from ...empirical.experiments.learned_features import digits_features
 from ...theory import (
     ClusteredFeatures,
     SoftmaxRegression,
@@ -25,7 +25,7 @@ from ...theory import (
     distill_linearised,
     one_hot,
 )
-from ...theory.group_outputs import class_margins
+from ...theory.clusters.group_outputs import class_margins
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, MEASURED, THEORY, band, new_figure, possible, rounds_axis

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.label_rounds import AUTHORS_LOSS, LabelRounds, label_rounds
+from ...empirical.experiments.label_rounds import AUTHORS_LOSS, LabelRounds, label_rounds
 from ..claim import Claim
 from ..intervals import t_half_width
 from ..scale import Scale
@@ -67,7 +67,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
     high = np.flatnonzero((data["rate"] == highest).values)
     best = rounds.sel(source="network").isel(cell=high).max("round")
     network = students.sel(student_source="network").isel(cell=high)
-    source = "selfdistill.empirical.label_rounds"
+    source = "selfdistill.empirical.experiments.label_rounds"
 
     def lead(student: str) -> np.ndarray:
         return (network.sel(student=student) - best).transpose("seed", "cell").values

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.features import digits_features
+from ...empirical.experiments.learned_features import digits_features
 from ...theory import ClusteredFeatures
 from ..claim import Claim
 from ..scale import Scale

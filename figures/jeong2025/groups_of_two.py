@@ -25,7 +25,7 @@ from ...theory import (
     partial_label_condition,
     top_targets,
 )
-from ...theory.group_outputs import group_accuracy
+from ...theory.clusters.group_outputs import group_accuracy
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, new_figure, rounds_axis

@@ -14,10 +14,10 @@ import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.losses import distillation_loss, progressive_loss
+from ...empirical.losses.functional import distillation_loss, progressive_loss
 from ...theory import gradient_rescaling, progressive_weight
-from ...theory.progressive import Schedule
-from ...theory.validation import Array
+from ...theory.base.validation import Array
+from ...theory.labels.progressive import Schedule
 from ..claim import Claim
 from ..scale import Scale
 from ..style import BOUND, COLOURS, legend_below, new_figure
@@ -82,7 +82,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
     return [
         Claim.theorem("K1", "At temperature 1 the two-term loss equals the mixed-target one.", data["mixed"],
                       data["two_terms"], tolerance=1e-9,
-                      source="selfdistill.empirical.losses.progressive_loss"),
+                      source="selfdistill.empirical.losses.functional.progressive_loss"),
         Claim.theorem("K2", "The gradient in the logits is output minus mixed target.", data["residual"],
                       data["gradient"], tolerance=1e-12, source="selfdistill.theory.mixed_targets"),
         Claim.theorem("K3", "At the label it is cross-entropy's times 1 − α (1 − p_past)/(1 − p_now).",

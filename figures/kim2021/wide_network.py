@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.integrate import solve_ivp
 
-from ...empirical.progressive_kernel import ProgressiveKernel, measure_progressive_kernel
+from ...empirical.experiments.progressive_kernel import ProgressiveKernel, measure_progressive_kernel
 from ...theory import Spectrum, progressive_trajectory, progressive_weight
-from ...theory.validation import Array
+from ...theory.base.validation import Array
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, legend_below, new_figure, rounds_axis

@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ...theory import Spectrum, adjacent_ratios, distill_to_tolerance
-from ...theory.sparsification import ratio_bound
+from ...theory.distillation.sparsification import ratio_bound
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, legend_below, new_figure, rounds_axis
@@ -60,7 +60,7 @@ def random_margins(scale: Scale) -> tuple[list[float], list[float]]:
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """M9 and M10."""
-    source = "selfdistill.theory.sparsification.ratio_bound"
+    source = "selfdistill.theory.distillation.sparsification.ratio_bound"
     proved = data.isel(round=np.isfinite(data["bound"].values).all(axis=1))
     growth = data["ratio"].diff("round")
     return [

@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ...theory import Spectrum, adjacent_ratios, distill_to_tolerance
-from ...theory.sparsification import early_stopping_ratio_limit
+from ...theory.distillation.sparsification import early_stopping_ratio_limit
 from ..claim import Claim
 from ..scale import Scale
 from ..style import BOUND, MEASURED, THEORY, legend_below, new_figure
@@ -46,7 +46,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """M12."""
-    source = "selfdistill.theory.sparsification.early_stopping_ratio_limit"
+    source = "selfdistill.theory.distillation.sparsification.early_stopping_ratio_limit"
     return [
         Claim.theorem("M12", "One round with any larger ε never takes a ratio above d_k/d_j.", data["limit"],
                       data["one_round_ratio"], relation="≤", tolerance=1e-12, source=source),

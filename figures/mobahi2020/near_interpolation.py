@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ...theory import Spectrum, adjacent_ratios, distill_to_tolerance
-from ...theory.sparsification import near_interpolation_limit, ratio_bound
+from ...theory.distillation.sparsification import near_interpolation_limit, ratio_bound
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, legend_below, new_figure
@@ -47,7 +47,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """M11."""
-    source = "selfdistill.theory.sparsification.near_interpolation_limit"
+    source = "selfdistill.theory.distillation.sparsification.near_interpolation_limit"
     last = data.isel(initial_ratio=-1)
     return [
         Claim.theorem("M11", "The limits for eigenvalues 1, 2, 4, 5 are 1.1052, 1.0513, 1.0101.",

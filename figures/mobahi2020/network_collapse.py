@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ...empirical.matched import MatchedConfig, measure_matched
+from ...empirical.experiments.matched import MatchedConfig, measure_matched
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, MEASURED, THEORY, new_figure, rounds_axis

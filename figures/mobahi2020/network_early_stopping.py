@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.matched import MatchedConfig
-from ...empirical.stopping import StoppingConfig, measure_stopping
+from ...empirical.experiments.matched import MatchedConfig
+from ...empirical.experiments.stopping import StoppingConfig, measure_stopping
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, new_figure

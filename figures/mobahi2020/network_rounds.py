@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.rounds import RoundsConfig, measure_rounds
+from ...empirical.experiments.rounds import RoundsConfig, measure_rounds
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, band, new_figure, possible, rounds_axis
@@ -109,11 +109,11 @@ def claims(data: xr.Dataset) -> list[Claim]:
         found += [
             Claim.from_samples(
                 "M19", f"{run}: test accuracy rises from round 1 to the best later round", rise, relation="≥",
-                source="selfdistill.empirical.rounds.measure_rounds", note=note,
+                source="selfdistill.empirical.experiments.rounds.measure_rounds", note=note,
             ),
             Claim.from_samples(
                 "M19", f"{run}: test accuracy falls from the best earlier round to the last", fall, relation="≤",
-                source="selfdistill.empirical.rounds.measure_rounds", note=note,
+                source="selfdistill.empirical.experiments.rounds.measure_rounds", note=note,
             ),
         ]  # fmt: skip
         rank = _complete(part["effective_rank"])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.matched import measure_matched
+from ...empirical.experiments.matched import measure_matched
 from ..claim import Claim
 from ..scale import Scale
 from ..style import COLOURS, THEORY, new_figure

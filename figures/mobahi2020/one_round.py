@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
-from ...empirical.datasets import load
+from ...empirical.data.datasets import load
 from ...theory import Spectrum, distill_to_tolerance, generalization_bound, one_round_kernel
-from ...theory.one_round import bounded_loss
+from ...theory.distillation.one_round import bounded_loss
 from ..claim import Claim
 from ..scale import Scale
 from ..style import ACCENT, BOUND, COLOURS, MEASURED, THEORY, legend_below, new_figure, rounds_axis

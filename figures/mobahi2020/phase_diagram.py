@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...theory.collapse import ratio_upper_bounds
-from ...theory.grid import collapse_rounds_grid
+from ...theory.distillation.collapse import ratio_upper_bounds
+from ...theory.distillation.grid import collapse_rounds_grid
 from ..claim import Claim
 from ..scale import Scale
 from ..style import new_figure

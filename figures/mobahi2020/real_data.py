@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.kernel_rounds import KernelRounds, measure_kernel_rounds
+from ...empirical.experiments.kernel_rounds import KernelRounds, measure_kernel_rounds
 from ..claim import Claim
 from ..reference import Array
 from ..scale import Scale
@@ -66,7 +66,7 @@ def fall_and_rise(data: xr.Dataset) -> tuple[Array, Array]:
 def claims(data: xr.Dataset) -> list[Claim]:
     """M4, M7, M8 on real data; M19 measured."""
     bounds = "selfdistill.theory.collapse_bounds"
-    source = "selfdistill.empirical.kernel_rounds.measure_kernel_rounds"
+    source = "selfdistill.empirical.experiments.kernel_rounds.measure_kernel_rounds"
     result = [
         Claim.theorem("M4", "Every round equals scikit-learn refits, on every split.", 0.0, data["refit_deviation"],
                       tolerance=1e-8, source="selfdistill.theory.distill_to_tolerance"),

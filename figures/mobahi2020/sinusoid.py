@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from sklearn.kernel_ridge import KernelRidge
 
 from ...theory import Spectrum, cubic_green_kernel, distill_to_tolerance
-from ...theory.green_derivation import cubic_conditions, derive_green_function
+from ...theory.kernels.green_derivation import cubic_conditions, derive_green_function
 from ..claim import Claim
 from ..reference import Array, toy_sinusoid
 from ..scale import Scale
@@ -105,7 +105,7 @@ def symbolic_kernel(x: Array, s: Array) -> Array:
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """M1-M4 and M14."""
-    penalty = "selfdistill.theory.multiplier.penalty_for_error"
+    penalty = "selfdistill.theory.distillation.multiplier.penalty_for_error"
     size = float(np.abs(data["target"]).max())
     lower, upper = data["multiplier_lower"], data["multiplier_upper"]
     distill = "selfdistill.theory.distill_to_tolerance"

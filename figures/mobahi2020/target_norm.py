@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ...theory import Spectrum, collapse_bounds, distill_to_tolerance
-from ...theory.collapse import paper_norm_bounds, ratio_lower_bounds, ratio_upper_bounds
+from ...theory.distillation.collapse import paper_norm_bounds, ratio_lower_bounds, ratio_upper_bounds
 from ..claim import Claim
 from ..scale import Scale
 from ..style import ACCENT, BOUND, MEASURED, THEORY, legend_below, new_figure, rounds_axis
@@ -78,15 +78,16 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
     return [
         Claim.theorem("M5", "‖z_t‖ is at least the paper's bound for t ≤ (r_0 − 1)/κ.", *against("paper"),
-                      relation="≥", tolerance=1e-9, source="selfdistill.theory.collapse.paper_norm_bounds"),
+                      relation="≥", tolerance=1e-9,
+                      source="selfdistill.theory.distillation.collapse.paper_norm_bounds"),
         Claim.theorem("M6", "No collapse before (r_0 − 1)/κ rounds.", paper, exact,
                       relation="≥", tolerance=1e-9, source=source),
         Claim.theorem("M7", "r_t ≥ r_0 − t, whatever the spectrum.", *against("lower"), relation="≥",
-                      tolerance=1e-9, source="selfdistill.theory.collapse.ratio_lower_bounds"),
+                      tolerance=1e-9, source="selfdistill.theory.distillation.collapse.ratio_lower_bounds"),
         Claim.theorem("M7", "No collapse before r_0 − 1 rounds.", lower, exact, relation="≥",
                       tolerance=1e-9, source=source),
         Claim.theorem("M8", "r_t² falls by at least 1 + 2(r_{t−1} − 1)/κ a round.", *against("upper"), relation="≤",
-                      tolerance=1e-9, source="selfdistill.theory.collapse.ratio_upper_bounds"),
+                      tolerance=1e-9, source="selfdistill.theory.distillation.collapse.ratio_upper_bounds"),
         Claim.theorem("M8", "Collapse comes by the round that this decrease names.", upper,
                       exact, relation="≤", source=source),
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.soft_label_experiments import Generations, measure_generations
+from ...empirical.experiments.soft_label_experiments import Generations, measure_generations
 from ..claim import Claim
 from ..scale import Scale
 from ..soft_label_scale import data_sets as data_sets

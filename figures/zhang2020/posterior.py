@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.losses import distillation_loss
+from ...empirical.losses.functional import distillation_loss
 from ...theory import (
     beta_mean,
     beta_targets,
@@ -24,7 +24,7 @@ from ...theory import (
     label_smoothing,
     mixed_targets,
 )
-from ...theory.validation import Array
+from ...theory.base.validation import Array
 from ..claim import Claim
 from ..scale import Scale
 from ..style import BOUND, COLOURS, MEASURED, THEORY, legend_below, new_figure
@@ -95,7 +95,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
                       tolerance=1e-12, source="selfdistill.theory.label_smoothing"),
         Claim.theorem("Z3", "Distillation at temperature 1 has the gradient of cross-entropy to the mixture.",
                       data["mixed_gradient"], data["gradient"], tolerance=1e-12,
-                      source="selfdistill.empirical.losses.distillation_loss"),
+                      source="selfdistill.empirical.losses.functional.distillation_loss"),
         Claim.theorem("Z4", "The mean mass on the label is a/(a + 1), within five standard errors.", 0.0,
                       standardised, tolerance=5.0, source="selfdistill.theory.beta_mean",
                       note="in standard errors of the Monte Carlo mean"),

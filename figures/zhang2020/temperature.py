@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.soft_label_experiments import TemperatureSweep, measure_temperatures
+from ...empirical.experiments.soft_label_experiments import TemperatureSweep, measure_temperatures
 from ..claim import Claim
 from ..scale import Scale
 from ..soft_label_scale import data_sets as data_sets

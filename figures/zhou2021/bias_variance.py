@@ -14,8 +14,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ...empirical.bias_variance_experiment import BiasVariance, measure_bias_variance
-from ...empirical.comparison import Comparison
+from ...empirical.experiments.bias_variance import BiasVariance, measure_bias_variance
+from ...empirical.experiments.comparison import Comparison
 from ..claim import Claim
 from ..scale import Scale
 from ..soft_label_scale import Setting, over_settings, tables
@@ -41,7 +41,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
     found = [
         Claim.theorem("W1", "Noise, bias and variance sum to the mean cross-entropy of the ensemble.",
                       0.0, np.concatenate([e.values.ravel() for e in excess]), tolerance=1e-10,
-                      source="selfdistill.theory.bias_variance"),
+                      source="selfdistill.theory.labels.bias_variance"),
     ]  # fmt: skip
     for where, table in tables(data):
         last = table.isel(epoch=-1)

@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.comparison import Comparison
-from ...empirical.soft_label_experiments import Teachers, measure_teachers
+from ...empirical.experiments.comparison import Comparison
+from ...empirical.experiments.soft_label_experiments import Teachers, measure_teachers
 from ..claim import Claim
 from ..intervals import t_half_width
 from ..scale import Scale

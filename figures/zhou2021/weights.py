@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.losses import distillation_loss, weighted_soft_label_loss
+from ...empirical.losses.functional import distillation_loss, weighted_soft_label_loss
 from ...theory import label_gradients, regularization_samples, soft_label_weights, softmax
 from ..claim import Claim
 from ..scale import Scale
@@ -60,7 +60,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """W3-W5."""
-    source = "selfdistill.theory.bias_variance.label_gradients"
+    source = "selfdistill.theory.labels.bias_variance.label_gradients"
     return [
         Claim.theorem("W3", "Weights are at least 0.", 0.0, data["weight"], relation="≥",
                       source="selfdistill.theory.soft_label_weights"),
@@ -71,7 +71,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
                       source="selfdistill.theory.soft_label_weights"),
         Claim.theorem("W3", "The weighted loss is its formula, sample by sample.", data["loss_by_hand"],
                       data["loss"], tolerance=1e-9,
-                      source="selfdistill.empirical.losses.weighted_soft_label_loss",
+                      source="selfdistill.empirical.losses.functional.weighted_soft_label_loss",
                       note="the authors divide by the teacher's loss plus 1e-7"),
         Claim.theorem("W4", "Distillation's gradient in the logits is τ (p_student − p_teacher) at τ.",
                       data["closed_gradient"], data["gradient"], tolerance=1e-10, source=source),

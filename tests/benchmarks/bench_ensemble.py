@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from selfdistill.empirical.ensemble import Ensemble
-from selfdistill.empirical.networks import mlp
-from selfdistill.empirical.training import MinibatchOrder, TrainingConfig, cross_entropy, train
+from selfdistill.empirical.networks.perceptrons import mlp
+from selfdistill.empirical.training.ensemble import Ensemble
+from selfdistill.empirical.training.members import MinibatchOrder, TrainingConfig, cross_entropy, train
 
 MEMBERS, SAMPLES, BATCH, EPOCHS = 32, 1280, 128, 10  # 100 steps
 

@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from selfdistill.empirical.ensemble import Ensemble
-from selfdistill.empirical.residual import resnet
-from selfdistill.empirical.training import MinibatchOrder, TrainingConfig, train
+from selfdistill.empirical.networks.residual import resnet
+from selfdistill.empirical.training.ensemble import Ensemble
+from selfdistill.empirical.training.members import MinibatchOrder, TrainingConfig, train
 
 from .measure import interleaved
 

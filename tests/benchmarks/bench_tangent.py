@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.func import functional_call, jacrev, vmap
 
-from selfdistill.empirical.networks import mlp
-from selfdistill.empirical.tangent import tangent_kernel
+from selfdistill.empirical.networks.perceptrons import mlp
+from selfdistill.empirical.tangent.kernel import tangent_kernel
 
 WIDTH = 950  # 64-950-950-10: 974,710 parameters
 POINTS = 2000

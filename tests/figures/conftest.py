@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selfdistill.figures.cli import main
+from selfdistill.figures.cli.app import main
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from selfdistill.empirical.store import read_dataset
+from selfdistill.empirical.jobs.store import read_dataset
 from selfdistill.figures.artefact import PAPERS, find_artefacts, save, select_artefacts
 from selfdistill.figures.scale import Scale
 from selfdistill.theory import InputError

@@ -22,7 +22,9 @@ ARTEFACTS = ["ground_truth", "risk"]  # quick ones
 
 # Processes are forked off one that has imported everything already: imports would take most of the time.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["selfdistill.figures.cli", *(a.module.__name__ for a in find_artefacts())])
+CONTEXT.set_forkserver_preload(
+    ["selfdistill.figures.cli.app", *(a.module.__name__ for a in find_artefacts())]
+)
 
 SCRIPT = """
 import os, sys
@@ -30,7 +32,7 @@ log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 os.dup2(log, 1)
 os.dup2(log, 2)
 {before}
-from selfdistill.figures.cli import main
+from selfdistill.figures.cli.app import main
 sys.argv = ["selfdistill", *{arguments!r}]
 main()
 """

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from selfdistill.empirical import comparison
-from selfdistill.empirical.comparison import Comparison
-from selfdistill.empirical.problems import Problems
+from selfdistill.empirical.data.problems import Problems
+from selfdistill.empirical.experiments import comparison
+from selfdistill.empirical.experiments.comparison import Comparison
 from selfdistill.figures import soft_label_scale
 from selfdistill.figures.artefact import find_artefacts, select_artefacts
 from selfdistill.figures.run import fetch_data

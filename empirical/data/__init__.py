@@ -1,0 +1,1 @@
+"""Data sets: bundled, made by rule, downloaded, or larger than memory."""

@@ -1,0 +1,83 @@
+"""Problems that soft-label methods learn: one split of the data a seed, with noisy labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...theory import corrupt_labels, corruption_matrix
+from ...theory.base.validation import Array, InputError, check_count, check_fraction, check_seeds
+from .cifar import load_cifar
+from .datasets import load
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Where networks learn: one split of the data a seed, labels noisy by the same model.
+
+    Attributes
+    ----------
+    data : str
+        As `selfdistill.empirical.data.datasets.load` takes it, or "cifar10", "cifar100".
+    n_train, n_validation, n_test : int
+        Validation labels are as noisy as training labels: a tuner sees what a practitioner would.
+    noise : float
+        Share of training and validation labels moved to another class, uniformly. Test labels are clean.
+    seeds : tuple of int
+        One problem each.
+    """
+
+    data: str = "digits"
+    n_train: int = 500
+    n_validation: int = 400
+    n_test: int = 800
+    noise: float = 0.0
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "n_validation", "n_test"):
+            check_count(getattr(self, name), name)
+        check_fraction(self.noise, "noise", below_one=True)
+        check_seeds(self.seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The problems as tensors: inputs (P, n, ...), labels (P, n)."""
+
+    n_classes: int
+    inputs: Tensor
+    labels: Tensor
+    validation_inputs: Tensor
+    validation_labels: Tensor
+    test_inputs: Tensor
+    test_labels: Tensor
+
+
+def draw_problems(problems: Problems) -> Split:
+    """Split the data anew for every seed, and move labels."""
+    parts: list[tuple[Array, ...]] = []
+    for seed in problems.seeds:
+        rng = np.random.default_rng([seed, 50])
+        read = load_cifar if problems.data.startswith("cifar") else load
+        data = read(problems.data, problems.n_train, problems.n_validation + problems.n_test, rng)
+        if data.n_classes < 2:
+            raise InputError(f"soft labels need classes; {problems.data} has none.")
+        n = problems.n_validation
+        flip = partial(_flip, rate=problems.noise, n_classes=data.n_classes, rng=rng)
+        parts.append(
+            (
+                data.inputs, flip(data.targets), data.test_inputs[:n], flip(data.test_targets[:n]),
+                data.test_inputs[n:], data.test_targets[n:],
+            )
+        )  # fmt: skip
+    columns = [torch.from_numpy(np.stack(p)) for p in zip(*parts, strict=True)]
+    return Split(data.n_classes, *columns)
+
+
+def _flip(labels: Array, *, rate: float, n_classes: int, rng: np.random.Generator) -> Array:
+    return corrupt_labels(labels, corruption_matrix("symmetric", n_classes, rate), rng)

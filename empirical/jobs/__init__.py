@@ -1,0 +1,1 @@
+"""Experiments cut into jobs that run side by side and are kept."""

@@ -1,0 +1,1 @@
+"""Losses with soft labels, as functions and as modules."""

@@ -1,0 +1,1 @@
+"""Ways to make soft labels, and how networks learn from them."""

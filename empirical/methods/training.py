@@ -1,0 +1,212 @@
+"""Train ensembles by any soft-label method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from ...theory import ema_decay
+from ...theory.base.validation import InputError
+from ..training.ensemble import Ensemble, Parameters
+from ..training.members import Batch, Training, TrainingConfig, train
+from ..training.memory import for_members, join, member_groups
+from .guides import Method, check_guide, guided_loss
+
+Hook = Callable[[Batch], Batch]
+EachEpoch = Callable[[int, range, Ensemble], None]
+
+
+def train_method(
+    ensemble: Ensemble,
+    inputs: Tensor,
+    labels: Tensor,
+    method: Method,
+    config: TrainingConfig,
+    *,
+    settings: Mapping[str, Tensor] | None = None,
+    problem: Tensor | None = None,
+    teacher: Tensor | None = None,
+    augment: Callable[[], Hook] | None = None,
+    each_epoch: EachEpoch | None = None,
+    memory: float | None = None,
+) -> Training:
+    """Train every member by a soft-label method, in as few groups of members as fit in memory.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        M members.
+    inputs : Tensor (P, n, ...)
+        Training inputs of P problems (splits, draws of a training set).
+    labels : Tensor (P, n)
+        Integers.
+    method : Method
+    config : TrainingConfig
+    settings : mapping of str to Tensor (M,), optional
+        What the guide reads, a value a member.
+    problem : Tensor (M,), optional
+        Which problem each member learns; member i learns problem i if not given.
+    teacher : Tensor (M, n, K), optional
+        Teacher's logits on each member's training inputs.
+    augment : callable, optional
+        Makes a `prepare` hook that changes a batch's inputs, such as `cifar.CropAndFlip`; one a group of
+        members. Teachers and past outputs are those of the unchanged inputs.
+    each_epoch : callable, optional
+        Told (epoch, members, ensemble) after every epoch: `members` is the range of those in the group.
+    memory : float, optional
+        Bytes that training may take; 80 % of what the device has free if not given.
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    InputError
+        If the method needs a teacher and none is given, its guide cannot be used, shapes or labels do not
+        fit, or no member fits in memory.
+    """
+    n_members = len(ensemble)
+    problem = torch.arange(n_members) if problem is None else torch.as_tensor(problem)
+    if (
+        problem.shape != (n_members,)
+        or problem.dtype.is_floating_point
+        or not set(problem.tolist()) <= set(range(len(inputs)))
+    ):
+        raise InputError(
+            f"problem must name one of the {len(inputs)} problems for each of {n_members} members."
+        )
+    _check_data(ensemble, inputs, labels, teacher)
+    if "teacher" in method.needs and teacher is None:
+        raise InputError(f"{method.name} learns from a teacher: give its logits (members, samples, classes).")
+    data = inputs.to(ensemble.device), labels.to(ensemble.device)
+
+    def train_group(members: range) -> Training:
+        part = slice(members.start, members.stop)
+        return _train_group(
+            ensemble.select(members), *data, method, for_members(config, members),
+            settings={name: value[part] for name, value in (settings or {}).items()}, problem=problem[part],
+            teacher=teacher[part] if teacher is not None and "teacher" in method.needs else None,
+            augment=augment() if augment else None,
+            each_epoch=partial(_tell, each_epoch, members) if each_epoch else None,
+        )  # fmt: skip
+
+    return join([train_group(members) for members in member_groups(ensemble, data[0][0], config, memory)])
+
+
+def _check_data(ensemble: Ensemble, inputs: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
+    """Raise unless labels are classes that the networks know, one a sample, and the teacher answers for all."""
+    if labels.shape != inputs.shape[:2] or not labels.numel():
+        raise InputError(
+            f"inputs (problems, samples, …) and labels (problems, samples) must agree and hold samples; got "
+            f"{tuple(inputs.shape)} and {tuple(labels.shape)}."
+        )
+    n_classes = int(ensemble.predict(inputs[0, :1]).shape[-1])
+    if labels.dtype.is_floating_point or not 0 <= int(labels.min()) <= int(labels.max()) < n_classes:
+        raise InputError(
+            f"labels must be whole numbers from 0 to {n_classes - 1}, the networks' outputs; got "
+            f"{labels.min().item()} … {labels.max().item()} of {labels.dtype}."
+        )
+    expected = (len(ensemble), labels.shape[1], n_classes)
+    if teacher is not None and teacher.shape != expected:
+        raise InputError(
+            f"teacher must have shape (members, samples, classes) = {expected}; got {tuple(teacher.shape)}."
+        )
+
+
+def _tell(each_epoch: EachEpoch, members: range, epoch: int, ensemble: Ensemble) -> None:
+    each_epoch(epoch, members, ensemble)
+
+
+def _train_group(
+    ensemble: Ensemble,
+    inputs: Tensor,
+    labels: Tensor,
+    method: Method,
+    config: TrainingConfig,
+    *,
+    settings: Mapping[str, Tensor],
+    problem: Tensor,
+    teacher: Tensor | None,
+    augment: Hook | None,
+    each_epoch: Callable[[int, Ensemble], None] | None,
+) -> Training:
+    device, n_samples = ensemble.device, inputs.shape[1]
+    problem = problem.to(device)
+    sources = _Sources(ensemble, method, config.epochs)
+    carried: dict[str, Any] = {
+        "labels": labels[problem],
+        "settings": {k: v.to(device)[:, None].expand(-1, n_samples) for k, v in settings.items()},
+    }
+    if teacher is not None:
+        carried["teacher"] = teacher.to(device)
+
+    def prepare(batch: Batch) -> Batch:
+        own = replace(batch, inputs=inputs[problem[:, None], batch.index])
+        if augment is not None:
+            own = augment(own)
+        return replace(own, targets={**batch.targets, **sources(own)})
+
+    def after_epoch(epoch: int, current: Ensemble) -> dict[str, Any] | None:
+        if each_epoch is not None:
+            each_epoch(epoch, current)
+        if "past" not in method.needs:
+            return None
+        return carried | {"past": outputs_on(current, inputs, problem).softmax(dim=-1)}
+
+    few = inputs[problem, :2]
+    first = outputs_on(ensemble, inputs[:, :2], problem)
+    start = carried
+    if "past" in method.needs:
+        start = carried | {"past": torch.nn.functional.one_hot(labels[problem], first.shape[-1]).to(inputs)}
+    index = torch.arange(few.shape[1], device=device).expand(len(ensemble), -1)
+    trial = Batch(ensemble, index, few, tree_map(lambda t: t[:, :2], start), 0, 0)
+    check_guide(method, first, {**trial.targets, **_Sources(ensemble, method, config.epochs)(trial)})
+    return train(
+        ensemble, inputs[0], start, guided_loss(method.guide), config, prepare=prepare,
+        each_epoch=after_epoch,
+    )  # fmt: skip
+
+
+class _Sources:
+    """What a batch carries that changes from step to step: progress, random numbers, the moving average."""
+
+    def __init__(self, ensemble: Ensemble, method: Method, epochs: int) -> None:
+        self.epochs = max(1, epochs)
+        self.needs = method.needs
+        # Offset, so that targets and minibatches do not share a member's random numbers.
+        self.generators = [torch.Generator().manual_seed(seed + 2**32) for seed in ensemble.seeds]
+        self.average: Parameters = {}
+        if "average" in method.needs:
+            self.average = {name: p.clone() for name, p in ensemble.parameters.items()}
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        size = batch.index.shape
+        device = batch.index.device
+        carried = {"progress": torch.full(size, (batch.epoch + 1) / self.epochs, device=device)}
+        if "uniform" in self.needs:
+            drawn = torch.stack([torch.rand(size[1], generator=g) for g in self.generators])
+            carried["uniform"] = drawn.to(device)
+        if "average" in self.needs:
+            if batch.step:
+                share = 1 - ema_decay(batch.step)
+                for name, p in batch.ensemble.parameters.items():
+                    self.average[name].lerp_(p.detach(), share)
+            carried["average"] = batch.ensemble.forward(batch.inputs, self.average)
+        return carried
+
+
+def outputs_on(
+    ensemble: Ensemble, inputs: Tensor, problem: Tensor | None = None, batch_size: int = 1024
+) -> Tensor:
+    """Logits (M, n, K) of every member on the inputs (P, n, ...) of its own problem, in batches."""
+    problem = torch.arange(len(ensemble)) if problem is None else problem
+    problem = problem.to(ensemble.device)
+    parts = torch.split(inputs.to(ensemble.device), batch_size, dim=1)
+    return torch.cat([ensemble.evaluate(part[problem]) for part in parts], dim=1)

@@ -1,0 +1,1 @@
+"""Networks, from perceptrons to DenseNets."""

@@ -1,0 +1,1 @@
+"""Tangent kernels of networks, and networks driven to their exact optimum."""

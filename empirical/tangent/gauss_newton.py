@@ -1,0 +1,240 @@
+"""Networks trained to an exact error: least distance to their start, by Gauss-Newton in the dual.
+
+A stochastic method reaches "training error ε" only roughly, and c with it. Here the optimum itself is found:
+each step solves an n×n system in the tangent kernel of the current parameters.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+import torch
+from torch import Tensor, nn
+
+from ...theory.base.validation import Array, InputError, as_targets, check_positive
+from ...theory.distillation.schedules import distill_to_tolerance
+from ...theory.spectra.spectrum import Spectrum
+from ..training.ensemble import Parameters
+from .features import TangentFeatures, tangent_features
+from .kernel import combine
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A centred network ``h = f(θ) − f(θ_0)`` at the optimum of ``mean (h − y)² + c ‖θ − θ_0‖²``.
+
+    Attributes
+    ----------
+    displacement : dict of Tensor
+        ``θ − θ_0``.
+    fitted : ndarray (n,)
+        h on the training points.
+    penalty : float
+        c.
+    error : float
+        ``mean (h − y)²``.
+    stationarity : float
+        Norm of the objective's gradient over the norm of its penalty part: 0 at an optimum.
+    steps : int
+        Gauss-Newton steps taken.
+    converged : bool
+        Whether error and stationarity met the tolerance.
+    """
+
+    displacement: Parameters
+    fitted: Array
+    penalty: float
+    error: float
+    stationarity: float
+    steps: int
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Everything about one displacement that a Gauss-Newton step needs."""
+
+    displacement: Parameters
+    features: TangentFeatures
+    gram: Array
+    values: Array
+    slope: Array  # J (θ − θ_0)
+
+
+class CentredNetwork:
+    """``h(θ) = f(θ) − f(θ_0)`` of one fully connected network with one output, on fixed training points.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        At θ_0. Left as it is; computed in float64.
+    inputs : array (n, ...)
+
+    Raises
+    ------
+    InputError
+        If the network has parameters outside linear layers, or more than one output.
+    """
+
+    def __init__(self, network: nn.Module, inputs: Array) -> None:
+        self._moving = copy.deepcopy(network).double().requires_grad_(False)
+        self._inputs = torch.as_tensor(inputs, dtype=torch.float64)
+        self._start = {name: p.clone() for name, p in self._moving.named_parameters()}
+        features = tangent_features(self._moving, self._inputs)
+        if features.jacobian is not None or features.n_outputs != 1:
+            raise InputError("a centred network must have linear layers only, and one output.")
+        self._offset = features.outputs[:, 0].numpy()
+        self.gram = combine(features, features, "mean").numpy()
+        """Tangent kernel at θ_0, (n, n)."""
+
+    def fit_to_error(self, targets: Array, epsilon: float, *, tolerance: float = 1e-4) -> Fit:
+        """Find the least displacement whose training error is ε.
+
+        Gauss-Newton on the constrained problem: each step linearises the network and takes the c at which
+        the linearised error is ε. Where that does not settle, c is bracketed and found by Brent's method,
+        every evaluation an optimum for its c, warm-started from the last.
+
+        Parameters
+        ----------
+        targets : array (n,)
+            With ``mean y² > ε``: otherwise the optimum is h = 0.
+        epsilon : float
+        tolerance : float
+            Of the error relative to ε; of stationarity, ten times that.
+
+        Returns
+        -------
+        Fit
+
+        References
+        ----------
+        Mobahi et al. 2020, section 2, with the network in place of the Hilbert space; claim M17.
+        """
+        y = as_targets(targets, len(self._inputs))
+        epsilon = check_positive(epsilon, "epsilon")
+        if np.mean(y**2) <= epsilon:
+            raise InputError("targets are within epsilon of zero: the optimum is the network at its start.")
+        point = self._linearise({name: torch.zeros_like(p) for name, p in self._start.items()})
+        penalty: float | None = None
+        for step in range(30):
+            wanted = self._linear_penalty(point, y, epsilon)
+            if wanted is None:  # the linearisation cannot say: move towards ε from the side we are on
+                sign = 1 if np.mean((point.values - y) ** 2) < epsilon else -1
+                wanted = (penalty or 1.0) * 4.0**sign
+            penalty = wanted if penalty is None else float(np.clip(wanted, penalty / 2, penalty * 2))
+            if step and self._settled(point, y, penalty, epsilon, tolerance):
+                return self._fit(point, y, penalty, step, True)
+            point = self._linearise(self._descend(point, y, penalty))
+        assert penalty is not None
+        return self._bracketed(point, y, penalty, epsilon, tolerance)
+
+    def predict(self, fit: Fit, inputs: Array) -> Array:
+        """H of a fit at new points, (q,)."""
+        x = torch.as_tensor(inputs, dtype=torch.float64)
+        moved = self._forward(fit.displacement, x)
+        self._move({name: torch.zeros_like(p) for name, p in self._start.items()})
+        return moved - self._moving(x)[:, 0].numpy()
+
+    def _move(self, displacement: Parameters) -> None:
+        for name, p in self._moving.named_parameters():
+            torch.add(self._start[name], displacement[name], out=p.data)
+
+    def _forward(self, displacement: Parameters, inputs: Tensor) -> Array:
+        self._move(displacement)
+        with torch.no_grad():
+            return np.asarray(self._moving(inputs)[:, 0].numpy())
+
+    def _linearise(self, displacement: Parameters) -> _Point:
+        self._move(displacement)
+        features = tangent_features(self._moving, self._inputs)
+        return _Point(
+            displacement,
+            features,
+            combine(features, features, "mean").numpy(),
+            features.outputs[:, 0].numpy() - self._offset,
+            features.push(displacement).numpy(),
+        )
+
+    def _linear_penalty(self, point: _Point, y: Array, epsilon: float) -> float | None:
+        """The c at which the linearised network's optimum has error ε; None if no c does."""
+        spectrum = Spectrum.from_gram(point.gram, y - point.values + point.slope)
+        if spectrum.null_energy >= len(y) * epsilon:
+            return None
+        multipliers = distill_to_tolerance(spectrum, epsilon, max_rounds=1).multipliers
+        return float(multipliers[0]) if len(multipliers) and multipliers[0] > 0 else None
+
+    def _descend(self, point: _Point, y: Array, penalty: float) -> Parameters:
+        """One Gauss-Newton step on the penalised objective, shortened until it descends."""
+        n = len(y)
+        system = point.gram + n * penalty * np.eye(n)
+        dual = scipy.linalg.solve(system, y - point.values + point.slope, assume_a="pos")
+        target = point.features.pull(torch.from_numpy(dual))
+        old = np.mean((point.values - y) ** 2) + penalty * _square(point.displacement)
+        length = 1.0
+        while True:
+            trial = {name: torch.lerp(d, target[name], length) for name, d in point.displacement.items()}
+            values = self._forward(trial, self._inputs) - self._offset
+            if np.mean((values - y) ** 2) + penalty * _square(trial) < old or length < 2**-7:
+                return trial
+            length /= 2
+
+    def _stationarity(self, point: _Point, y: Array, penalty: float) -> float:
+        pulled = point.features.pull(torch.from_numpy((y - point.values) / (len(y) * penalty)))
+        gap = {name: pulled[name] - d for name, d in point.displacement.items()}
+        return float(np.sqrt(_square(gap) / max(_square(point.displacement), np.finfo(float).tiny)))
+
+    def _settled(self, point: _Point, y: Array, penalty: float, epsilon: float, tolerance: float) -> bool:
+        error = np.mean((point.values - y) ** 2)
+        return bool(
+            abs(error / epsilon - 1) < tolerance and self._stationarity(point, y, penalty) < 10 * tolerance
+        )
+
+    def _bracketed(self, point: _Point, y: Array, penalty: float, epsilon: float, tolerance: float) -> Fit:
+        """Search over log c; every evaluation starts from the last optimum and is kept."""
+        steps = 30
+        known: dict[float, float] = {}
+
+        def excess(log_c: float) -> float:
+            nonlocal point, steps
+            if log_c not in known:
+                c = float(np.exp(log_c))
+                for _ in range(12):
+                    point = self._linearise(self._descend(point, y, c))
+                    steps += 1
+                    if self._stationarity(point, y, c) < 10 * tolerance:
+                        break
+                known[log_c] = float(np.log(np.mean((point.values - y) ** 2) / epsilon))
+            return known[log_c]
+
+        near = float(np.log(penalty))
+        direction = -1.0 if excess(near) > 0 else 1.0
+        for stride in (0.05, 0.1, 0.2, 0.4, 0.8):
+            far = near + direction * stride
+            if excess(far) * direction > 0:
+                near = scipy.optimize.brentq(excess, near, far, xtol=tolerance, maxiter=10, disp=False)
+                break
+            near = far
+        known.clear()
+        excess(near)  # the point that belongs to the penalty found
+        penalty = float(np.exp(near))
+        settled = self._settled(point, y, penalty, epsilon, 10 * tolerance)
+        return self._fit(point, y, penalty, steps, settled)
+
+    def _fit(self, point: _Point, y: Array, penalty: float, steps: int, converged: bool) -> Fit:
+        return Fit(
+            point.displacement,
+            point.values,
+            penalty,
+            float(np.mean((point.values - y) ** 2)),
+            self._stationarity(point, y, penalty),
+            steps,
+            converged,
+        )
+
+
+def _square(parameters: Parameters) -> float:
+    return float(sum(p.square().sum() for p in parameters.values()))

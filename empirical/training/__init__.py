@@ -1,0 +1,1 @@
+"""Many networks trained as one, and on what device."""

@@ -1,0 +1,1 @@
+"""`selfdistill rounds`: the theory on data of one's own."""

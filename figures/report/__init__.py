@@ -1,0 +1,1 @@
+"""The report: pictures, verdicts and an explorer on one page."""

@@ -1,0 +1,397 @@
+"""The comparison: methods equal their losses, ensembles equal plain loops, budgets are equal, yours can join."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from selfdistill.empirical.data import problems
+from selfdistill.empirical.data.datasets import load
+from selfdistill.empirical.data.problems import Problems, draw_problems
+from selfdistill.empirical.experiments import comparison
+from selfdistill.empirical.experiments.comparison import (
+    Comparison,
+    compare,
+    measure_outputs,
+    select,
+    train_candidates,
+    train_members,
+)
+from selfdistill.empirical.losses import functional as losses
+from selfdistill.empirical.methods import catalogue as methods
+from selfdistill.empirical.methods.catalogue import budget
+from selfdistill.empirical.methods.guides import Method, Samples, Term, guided_loss
+from selfdistill.empirical.methods.training import outputs_on, train_method
+from selfdistill.empirical.networks.architectures import build_network
+from selfdistill.empirical.networks.perceptrons import mlp
+from selfdistill.empirical.training.ensemble import Ensemble
+from selfdistill.empirical.training.members import MinibatchOrder, TrainingConfig
+from selfdistill.empirical.training.memory import bytes_per_member
+from selfdistill.theory import InputError, mixed_targets
+
+from ...made_cifar import write_cifar100
+
+TINY = Comparison(
+    Problems(n_train=60, n_validation=50, n_test=80, noise=0.2, seeds=(3, 4)), hidden=(8,), epochs=2
+)
+
+
+@pytest.fixture
+def batch(rng):
+    n = 12
+    return {
+        "labels": torch.from_numpy(rng.integers(0, 5, n)),
+        "progress": torch.full((n,), 0.5, dtype=torch.float64),
+        "teacher": torch.from_numpy(rng.normal(0, 2, (n, 5))),
+        "past": torch.from_numpy(rng.dirichlet(np.ones(5), n)),
+        "average": torch.from_numpy(rng.normal(0, 2, (n, 5))),
+        "uniform": torch.from_numpy(rng.random(n)),
+    }
+
+
+EXPECTED = {
+    "cross-entropy": lambda z, b: torch.nn.functional.cross_entropy(z, b["labels"]),
+    "label smoothing": lambda z, b: losses.label_smoothing_loss(z, b["labels"], 0.1),
+    "Beta smoothing": lambda z, b: losses.beta_smoothing_loss(
+        z, b["labels"], b["average"], b["uniform"] ** (1 / 3), alpha=0.4
+    ),
+    "self-distillation": lambda z, b: losses.distillation_loss(z, b["teacher"], b["labels"], 2.0, 0.4),
+    "progressive": lambda z, b: losses.progressive_loss(z, b["labels"], b["past"], 0.5 * 0.5),
+    "weighted soft labels": lambda z, b: losses.weighted_soft_label_loss(
+        z, b["teacher"], b["labels"], 2.0, 0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("method", methods.METHODS, ids=lambda m: m.name)
+def test_methods_are_their_losses(method, batch, rng):
+    """Value and gradient, alone and under vmap, with the settings of the first candidate."""
+    settings = {
+        name: torch.full((12,), value, dtype=torch.float64)
+        for name, value in method.grid[0]
+        if name != "weight_decay"
+    }
+    given = batch | {"settings": settings}
+    logits = torch.from_numpy(rng.normal(0, 2, (12, 5))).requires_grad_()
+    ours, theirs = guided_loss(method.guide)(logits, given), EXPECTED[method.name](logits, batch)
+    torch.testing.assert_close(ours, theirs)
+    for_ours, for_theirs = (torch.autograd.grad(v, logits)[0] for v in (ours, theirs))
+    torch.testing.assert_close(for_ours, for_theirs)
+    stacked = torch.utils._pytree.tree_map(lambda t: torch.stack([t, t]), given)
+    mapped = torch.func.vmap(guided_loss(method.guide))(torch.stack([logits, logits]), stacked)
+    torch.testing.assert_close(mapped, torch.stack([ours, ours]))
+
+
+def test_an_ensemble_trains_each_member_as_a_plain_loop_would(rng):
+    """Two members on two problems, distilled; the second one again by hand, in PyTorch's own optimiser."""
+    inputs = torch.from_numpy(rng.normal(size=(2, 40, 6))).float()
+    labels = torch.from_numpy(rng.integers(0, 3, (2, 40)))
+    teacher = torch.from_numpy(rng.normal(size=(2, 40, 3))).float()
+    ensemble = Ensemble.initialise(lambda: mlp(6, 3, (5,)), seeds=(7, 8))
+    config = TrainingConfig(epochs=3, batch_size=16, learning_rate=0.05, weight_decay=0.01)
+    settings = {"alpha": torch.tensor([0.3, 0.6]), "temperature": torch.tensor([1.0, 3.0])}
+    run = train_method(
+        ensemble, inputs, labels, methods.SELF_DISTILLATION, config, settings=settings, teacher=teacher
+    )
+    network = list(ensemble.modules())[1]
+    optimiser = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9, weight_decay=0.01)
+    order = MinibatchOrder((8,), 40, 16)
+    for _ in range(3):
+        for rows in order.epoch():
+            optimiser.zero_grad()
+            losses.distillation_loss(
+                network(inputs[1, rows[0]]), teacher[1, rows[0]], labels[1, rows[0]], 3.0, 0.6
+            ).backward()
+            optimiser.step()
+    ours = outputs_on(run.ensemble, inputs)[1]
+    torch.testing.assert_close(ours, network(inputs[1]).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_past_is_the_labels_first_and_the_last_epochs_outputs_then(rng):
+    seen = []
+
+    def spy(s: Samples) -> list[Term]:
+        seen.append(s.past)
+        return [Term(mixed_targets(s.labels, s.past, 0.5, check=False))]
+
+    inputs = torch.from_numpy(rng.normal(size=(1, 10, 4))).float()
+    labels = torch.from_numpy(rng.integers(0, 3, (1, 10)))
+    outputs = []
+    train_method(
+        Ensemble.initialise(lambda: mlp(4, 3, (5,)), (0,)), inputs, labels,
+        Method("spy", spy, needs=frozenset({"past"})), TrainingConfig(epochs=2, batch_size=10, learning_rate=0.5),
+        each_epoch=lambda _, __, e: outputs.append(outputs_on(e, inputs)[0].softmax(-1)),
+    )  # fmt: skip
+    order = MinibatchOrder((0,), 10, 10)
+    for past, expected in zip(
+        seen[1:], [torch.nn.functional.one_hot(labels[0], 3).float(), outputs[0]], strict=True
+    ):
+        value = torch.func.vmap(lambda t: t)(expected[order.epoch()[0]])
+        torch.testing.assert_close(torch._C._functorch.get_unwrapped(past), value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_method_of_your_own_joins_by_one_function():
+    def hedged(s: Samples) -> list[Term]:
+        return [Term(mixed_targets(s.labels, s.teacher.softmax(-1), s.settings["alpha"], check=False))]
+
+    mine = Method("hedged", hedged, budget("alpha", 0.1, 0.2), frozenset({"teacher"}))
+    table = compare(replace(TINY, methods=(mine,)))
+    assert list(table["method"].values) == ["cross-entropy", "hedged"]
+    assert table["accuracy"].sizes == {"method": 2, "seed": 2}
+    assert np.isfinite(table["nll"]).all()
+    assert int(table["chosen"].max()) < 6
+
+
+def test_the_table_is_reproducible_and_members_keep_to_themselves():
+    """The same table twice; and the same seed's numbers in other company."""
+    config = replace(TINY, methods=methods.METHODS[:3])
+    first, second = compare(config), compare(config)
+    np.testing.assert_array_equal(first["nll"], second["nll"])
+    alone = compare(replace(config, problems=replace(config.problems, seeds=(4,))))
+    np.testing.assert_allclose(alone["nll"][:, 0], first["nll"][:, 1], rtol=1e-4)
+
+
+def test_convolutional_networks_are_compared_too():
+    config = replace(TINY, network="convnet", hidden=(4,), epochs=1, methods=methods.METHODS[4:5])
+    assert np.isfinite(compare(config)["nll"]).all()
+    for shape in ((3, 8, 8), (64,)):
+        for name in ("convnet", "resnet18"):
+            assert build_network(name, shape, 10, (4,))(torch.zeros(2, *shape)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("network", ["resnet10", "densenet10"])
+def test_cifar_with_deep_networks_end_to_end(network, tmp_path, monkeypatch):
+    """What `full` does, on made images and toy widths; and a seed alone gives the numbers it has in company."""
+    monkeypatch.setenv("SELFDISTILL_CIFAR", str(write_cifar100(tmp_path)))
+    config = Comparison(
+        Problems("cifar100", 24, 10, 20, seeds=(0, 1)), methods=methods.METHODS[4:], network=network,
+        hidden=(2,), epochs=2, batch_size=12, decay_scale=0.05,
+    )  # fmt: skip
+    table = compare(config)
+    assert list(table["method"].values) == ["cross-entropy", "progressive", "weighted soft labels"]
+    assert np.isfinite(table["nll"]).all()
+    alone = compare(config.each_seed()[1])
+    np.testing.assert_allclose(alone["nll"][:, 0], table["nll"][:, 1], rtol=1e-3)
+
+
+def test_groups_that_fit_in_memory_change_no_number():
+    split = draw_problems(TINY.problems)
+    index = torch.tensor([0, 1, 0])
+    alpha = {"alpha": torch.tensor([0.2, 0.5, 0.8])}
+    both = {methods.BETA_SMOOTHING: alpha | {"shape": torch.full((3,), 3.0)}, methods.PROGRESSIVE: alpha}
+    config = TrainingConfig(epochs=2, batch_size=20, weight_decay=[0.0, 0.01, 0.1])
+    ensemble = Ensemble.initialise(lambda: mlp(64, 10, (8,)), (5, 6, 7))
+    one = bytes_per_member(ensemble, split.inputs[0], config)
+    for method, settings in both.items():
+        outputs: list[torch.Tensor] = []
+        told: list[tuple[int, range, int]] = []
+
+        def tell(epoch, members, trained, told=told):
+            told.append((epoch, members, len(trained)))
+
+        for memory in (None, 1.5 * one):
+            run = train_method(
+                ensemble, split.inputs, split.labels, method, config, settings=settings, problem=index,
+                each_epoch=tell, memory=memory,
+            )  # fmt: skip
+            outputs.append(outputs_on(run.ensemble, split.inputs, index))
+        torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
+        alone = [(epoch, range(i, i + 1), 1) for i in range(3) for epoch in range(2)]
+        assert told == [(0, range(3), 3), (1, range(3), 3), *alone]
+    with pytest.raises(InputError, match="training one member needs"):
+        train_method(
+            ensemble, split.inputs, split.labels, methods.CROSS_ENTROPY, config, problem=index, memory=1000
+        )
+
+
+def test_mixed_precision_learns_what_single_precision_learns():
+    """And not the same numbers: the networks do compute in less precision."""
+    split = draw_problems(replace(TINY.problems, noise=0.0))
+    settings = {"epsilon": torch.full((2,), 0.1)}
+    ensemble = Ensemble.initialise(lambda: mlp(64, 10, (32,)), (5, 6))
+    losses = []
+    for mixed in (False, True):
+        config = TrainingConfig(epochs=20, batch_size=20, learning_rate=0.05, mixed_precision=mixed)
+        run = train_method(
+            ensemble, split.inputs, split.labels, methods.LABEL_SMOOTHING, config, settings=settings
+        )
+        losses.append(run.losses)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.05)
+    assert np.abs(losses[1] / losses[0] - 1).max() > 1e-4
+    assert (losses[0][-1] < losses[0][0] / 2).all()
+
+
+def test_a_weight_decay_is_scaled_for_all():
+    split = draw_problems(TINY.problems)
+    members = np.arange(2)
+    half = train_members(
+        replace(TINY, decay_scale=0.5),
+        split,
+        methods.CROSS_ENTROPY,
+        {"weight_decay": np.full(2, 0.2)},
+        members,
+    )
+    plain = train_members(TINY, split, methods.CROSS_ENTROPY, {"weight_decay": np.full(2, 0.1)}, members)
+    assert torch.equal(half.logits(split.inputs), plain.logits(split.inputs))
+
+
+def test_cifar_comes_from_its_own_loader(monkeypatch):
+    asked = []
+
+    def stand_in(name, n_train, n_test, rng):
+        asked.append((name, n_train, n_test))
+        return load("digits", n_train, n_test, rng)
+
+    monkeypatch.setattr(problems, "load_cifar", stand_in)
+    draw_problems(Problems("cifar100", 60, 20, 30, seeds=(0,)))
+    assert asked == [("cifar100", 60, 50)]
+
+
+def test_a_larger_budget_is_refused():
+    greedy = replace(methods.PROGRESSIVE, grid=budget("alpha", 0.1, 0.2, 0.3))
+    with pytest.raises(InputError, match="budget"):
+        compare(replace(TINY, methods=(greedy,)))
+
+
+def test_selection_takes_the_best_on_validation_and_passes_over_divergence():
+    split = draw_problems(TINY.problems)
+    trained = train_candidates(TINY, split, methods.CROSS_ENTROPY)
+    p = trained.probabilities(split.validation_inputs)
+    labels = split.validation_labels[trained.problem].numpy()
+    accuracies = (p.argmax(-1) == labels).mean(axis=1)
+    chosen = select(trained, split)
+    for number in range(2):
+        members = np.flatnonzero(trained.problem.numpy() == number)
+        assert accuracies[chosen[number]] == accuracies[members].max()
+    for value in trained.ensemble.parameters.values():
+        value[chosen[0]] = torch.nan
+    assert select(trained, split)[0] != chosen[0]
+
+
+def test_diverged_members_are_nan_and_spoil_nothing(rng):
+    p, y = rng.dirichlet(np.ones(3), (2, 30)), rng.integers(0, 3, (2, 30))
+    broken = p.copy()
+    broken[0, 4] = np.nan
+    results = measure_outputs(broken, y)
+    whole = measure_outputs(p, y)
+    for name, values in results.items():
+        assert np.isnan(values[0])
+        assert values[1] == whole[name][1]
+
+
+def test_validation_is_noisy_and_test_is_clean():
+    noisy, clean = (draw_problems(replace(TINY.problems, noise=rate)) for rate in (0.5, 0.0))
+    torch.testing.assert_close(noisy.test_labels, clean.test_labels)
+    torch.testing.assert_close(noisy.inputs, clean.inputs)
+    for part in ("labels", "validation_labels"):
+        moved = (getattr(noisy, part) != getattr(clean, part)).double().mean()
+        assert 0.3 < moved < 0.7
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Method("m", methods.cross_entropy, needs=frozenset({"oracle"})), "oracle"),
+        (lambda: Method("m", methods.cross_entropy, ((("a", 1.0),), (("b", 1.0),))), "same names"),
+        (lambda: build_network("convnet", (7,), 3, (4,)), "images"),
+        (lambda: build_network("transformer", (7,), 3, (4,)), "mlp"),
+        (lambda: draw_problems(Problems("diabetes", 50, 20, 20)), "classes"),
+        (lambda: train_candidates(TINY, draw_problems(TINY.problems), methods.SELF_DISTILLATION), "teacher"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(InputError, match=words):
+        call()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("network", ["resnet10", "densenet10"])
+def test_deep_networks_in_mixed_precision_on_a_gpu(network, tmp_path, monkeypatch):
+    """As on the CPU, up to bfloat16: the same draws, so the same table to two per cent."""
+    monkeypatch.setenv("SELFDISTILL_CIFAR", str(write_cifar100(tmp_path)))
+    config = Comparison(
+        Problems("cifar100", 24, 10, 20, seeds=(0, 1)), methods=methods.METHODS[2:5], network=network,
+        hidden=(4,), epochs=2, batch_size=12, learning_rate=0.01,
+    )  # fmt: skip
+    cpu, gpu = compare(config), compare(replace(config, device="cuda"))
+    np.testing.assert_allclose(cpu["nll"], gpu["nll"], rtol=2e-2)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_gpu_gives_the_cpus_table():
+    config = replace(TINY, epochs=1)
+    cpu, gpu = compare(config), compare(replace(config, device="cuda"))
+    np.testing.assert_allclose(cpu["nll"], gpu["nll"], rtol=1e-2)  # bfloat16
+
+
+def _train(method=methods.CROSS_ENTROPY, labels=None, **options):
+    ensemble = Ensemble.initialise(lambda: mlp(4, 3, (5,)), (0, 1))
+    labels = torch.arange(20).remainder(3).expand(2, 20) if labels is None else labels
+    config = TrainingConfig(epochs=1, batch_size=8)
+    return train_method(ensemble, torch.zeros(2, 20, 4), labels, method, config, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: _train(labels=torch.full((2, 20), 3)), "labels must be whole numbers from 0 to 2"),
+        (lambda: _train(labels=torch.full((2, 20), -1)), "labels must be whole numbers"),
+        (lambda: _train(labels=torch.zeros(2, 20)), "labels must be whole numbers"),
+        (lambda: _train(labels=torch.zeros(2, 19).long()), "must agree"),
+        (lambda: _train(problem=torch.tensor([-1, 0])), "problem must name"),
+        (lambda: _train(problem=[0.5, 1.0]), "problem must name"),
+        (lambda: _train(methods.SELF_DISTILLATION, teacher=torch.zeros(2, 20, 4)), "teacher must have shape"),
+        (lambda: _train(methods.PROGRESSIVE), "guide of progressive cannot be used.*alpha"),
+        (lambda: _train(settings={"alhpa": torch.zeros(2)}), "never reads alhpa"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_before_training(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        lambda s: [][0],
+        lambda s: None,
+        lambda s: Term(s.logits),
+        lambda s: [Term(s.teacher.softmax(-1))],
+        lambda s: [Term(s.logits.softmax(-1), s.settings["missing"])],
+        lambda s: [Term(s.logits.softmax(-1))] if s.labels.sum() > 0 else [],
+    ],
+)
+def test_a_guide_that_cannot_be_used_is_named_before_training(guide):
+    with pytest.raises(InputError, match="guide of mine cannot be used"):
+        _train(Method("mine", guide))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"grid": ((("temperature", 0.0),),)}, "temperature in a candidate of mine"),
+        ({"grid": ((("alpha", "1"),),)}, "finite number"),
+        ({"grid": ((("alpha", np.nan),),)}, "finite number"),
+        ({"grid": ({"alpha": 1.0},)}, "pairs"),
+        ({"grid": ()}, "at least one candidate"),
+        ({"needs": "teacher"}, "set of names"),
+        ({"needs": frozenset({"crystal ball"})}, "crystal ball"),
+        ({"guide": None}, "must be a function"),
+    ],
+)
+def test_a_method_that_cannot_be_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Method(**{"name": "mine", "guide": methods.cross_entropy} | options)
+
+
+def test_a_method_that_cannot_be_used_ends_a_comparison_before_any_is_trained(monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(comparison, "train_candidates", fail)
+    misspelt = Method("misspelt", methods.progressive, budget("alhpa", 0.4, 0.8), frozenset({"past"}))
+    with pytest.raises(InputError, match=r"guide of misspelt cannot be used.*alhpa"):
+        compare(replace(TINY, methods=(methods.CROSS_ENTROPY, misspelt)))

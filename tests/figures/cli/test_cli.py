@@ -1,0 +1,120 @@
+"""The command line as a person meets it: what it leaves, what it says, and how it exits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from selfdistill.figures.scale import Scale
+from selfdistill.theory import InputError
+
+COMMAND = [sys.executable, "-m", "selfdistill.figures"]
+
+
+def selfdistill(*arguments, cwd=None):
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, timeout=240)
+
+
+def test_reproduce_leaves_picture_data_claims_and_report(tmp_path):
+    done = selfdistill("reproduce", "sinusoid", "filters", "--scale", "smoke", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    names = {p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(".")}
+    assert names == {
+        "claims.json",
+        "report.html",
+        *(f"mobahi2020.{n}.{e}" for n in ("sinusoid", "filters") for e in ("png", "nc")),
+    }
+    claims = json.loads((tmp_path / "out" / "claims.json").read_text())
+    assert {"M1", "M2", "M3", "M4", "M10", "M14", "M16"} == {c["id"] for c in claims}
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert report.count("data:image/png;base64,") == 2
+    assert "http://" not in report.replace("http://www.w3.org", "")
+
+
+def test_verify_prints_the_table_and_exits_with_zero():
+    done = selfdistill("verify", "near_interpolation")
+    assert done.returncode == 0, done.stderr
+    assert "M11" in done.stdout
+
+
+def test_verify_exits_with_one_if_a_theorem_fails(tmp_path):
+    script = tmp_path / "broken.py"
+    script.write_text(
+        "import sys\n"
+        "from selfdistill.figures.cli import app as cli\n"
+        "from selfdistill.figures.mobahi2020 import near_interpolation\n"
+        "near_interpolation.PUBLISHED_LIMITS = (1.2, 1.0513, 1.0101)\n"
+        "sys.argv = ['selfdistill', 'verify', 'near_interpolation']\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "M11" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_list_has_a_line_an_artefact():
+    done = selfdistill("list")
+    assert done.returncode == 0
+    assert "mobahi2020.sinusoid" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reproduce", "nonsense"], "no artefact is called 'nonsense'"),
+        (["reproduce", "--scale", "huge"], "--scale must be one of"),
+        (["verify", "sinusiod"], "Did you mean mobahi2020.sinusoid?"),
+        (["list", "mobahi"], "Did you mean mobahi2020?"),
+        (["reproduce", "--device", "abacus"], "device must be 'cpu', 'cuda' or 'cuda:N'"),
+        (["verify", "--device", "mps"], "device must be 'cpu', 'cuda' or 'cuda:N'"),
+        (
+            ["reproduce", "calibration", "--scale", "smoke", "--seed", "5000000000"],
+            "seed must be at most 1000000",
+        ),
+        (["reproduce", "sinusoid", "--out", "taken/out"], "cannot write to the output folder"),
+        (["reproduce", "--jobs", "0"], "jobs"),
+    ],
+)
+def test_mistakes_get_one_message_and_no_traceback(tmp_path, arguments, message):
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    done = selfdistill(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_the_version_is_that_of_the_package():
+    done = selfdistill("--version")
+    assert (done.returncode, done.stdout) == (0, f"selfdistill {version('selfdistill')}\n")
+
+
+def test_a_scale_takes_seeds_that_every_random_stream_can():
+    assert Scale("smoke", seed=1_000_000).seed == 1_000_000
+    for seed in (-1, 1_000_001, 1.5):
+        with pytest.raises(InputError, match="seed must be"):
+            Scale("smoke", seed=seed)
+
+
+def test_an_interrupted_run_keeps_what_is_finished_and_goes_on(tmp_path):
+    out = tmp_path / "out"
+    arguments = ["reproduce", "mobahi2020", "--scale", "smoke", "--out", str(out)]
+    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, env=os.environ)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("mobahi2020*.png")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "run the same command again" in " ".join(errors.split())
+    finished = {p.stem for p in out.glob("mobahi2020*.png")}
+    assert finished
+    assert {c["artefact"] for c in json.loads((out / "claims.json").read_text())} <= finished
+    assert not [p for p in Path(out).iterdir() if p.suffix == ".png" and p.name.startswith(".")]

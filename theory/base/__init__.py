@@ -1,0 +1,1 @@
+"""Checks at the border, and arrays of the kinds that users bring."""

@@ -1,0 +1,1 @@
+"""Clustered features, for which every round is a formula."""

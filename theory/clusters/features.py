@@ -1,0 +1,338 @@
+"""Clustered features: self-distillation as label averaging, in closed form for any sample size (J3-J11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..base.validation import Array, IndefiniteGramError, InputError, check_count, check_positive
+from ..labels.noise import as_corruption, corruption_gap
+from .group_outputs import class_margins, group_accuracy
+from .margins import first_positive_round
+
+# Label frequencies closer than this are the same.
+_EQUAL = 1e-12
+_LARGEST_GRAM = 50_000
+
+
+@dataclass(frozen=True)
+class ClusteredFeatures:
+    """Features whose correlations depend on classes only: 1, `within` a class, `across` classes.
+
+    With superclasses, classes ``0 … g − 1``, ``g … 2g − 1``, … belong together and correlate by
+    `within_superclass`. Nothing of size N is built, save by :meth:`gram` and :meth:`labels`.
+
+    Parameters
+    ----------
+    n_classes : int
+        K, at least 2.
+    n_per_class : int
+        n; N = K n.
+    within, across : float
+        Correlation c of two samples of a class and d of two of different (super)classes.
+    ridge : float
+        λ of ``mean CE + (λ/2) ‖W‖²``, above 0.
+    superclass_size : int
+        g, classes in each superclass; 1 for none. Divides K.
+    within_superclass : float, optional
+        Correlation b of two samples of different classes in one superclass.
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range.
+    IndefiniteGramError
+        If no features have such correlations.
+
+    References
+    ----------
+    Jeong & Chung 2025, section 4; claims J3-J11. The superclass level is ours.
+
+    Examples
+    --------
+    >>> from selfdistill.theory import ClusteredFeatures, corruption_matrix
+    >>> model = ClusteredFeatures(4, 100, within=0.4, across=0.1, ridge=1e-3)
+    >>> model.smoother_eigenvalues().round(3)
+    array([0.273, 0.95 , 0.978])
+    >>> model.minimum_rounds(corruption_matrix("symmetric", 4, 0.6))
+    2.0
+    """
+
+    n_classes: int
+    n_per_class: int
+    within: float
+    across: float
+    ridge: float
+    superclass_size: int = 1
+    within_superclass: float | None = None
+
+    def __post_init__(self) -> None:
+        check_count(self.n_classes, "n_classes", least=2)
+        check_count(self.n_per_class, "n_per_class")
+        ridge = check_positive(self.ridge, "ridge", "It is λ of (λ/2)‖W‖².")
+        object.__setattr__(self, "ridge", ridge)
+        size = check_count(self.superclass_size, "superclass_size")
+        if self.n_classes % size or size == self.n_classes:
+            raise InputError(
+                f"superclass_size must divide n_classes={self.n_classes} into at least two superclasses; "
+                f"got {size}."
+            )
+        if (size > 1) != (self.within_superclass is not None):
+            raise InputError("give superclass_size above 1 and within_superclass together, or neither.")
+        for name in ("within", "across", "within_superclass"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float | np.number) and -1 <= value <= 1):
+                raise InputError(f"{name} is a correlation and must lie in [-1, 1]; got {value!r}.")
+        values = self.gram_eigenvalues()
+        if values.min() < -1e-12 * values.max():
+            raise IndefiniteGramError(float(values.min()), float(values.max()))
+
+    @property
+    def n_samples(self) -> int:
+        """N."""
+        return self.n_classes * self.n_per_class
+
+    @property
+    def superclasses(self) -> Array:
+        """Superclass of each class, (K,)."""
+        return np.arange(self.n_classes) // self.superclass_size
+
+    @cached_property
+    def steps(self) -> tuple[Array, Array]:
+        """Block sizes ``1, n, (g n,) N`` and what each level adds to the correlation inside its blocks."""
+        n, c, d = float(self.n_per_class), self.within, self.across
+        if self.within_superclass is None:
+            return np.array([1.0, n, n * self.n_classes]), np.array([1 - c, c - d, d])
+        b = self.within_superclass
+        sizes = np.array([1.0, n, n * self.superclass_size, n * self.n_classes])
+        return sizes, np.array([1 - c, c - b, b - d, d])
+
+    def labels(self) -> Array:
+        """True classes (N,), in the order of :meth:`gram`."""
+        return np.repeat(np.arange(self.n_classes), self.n_per_class)
+
+    def gram(self) -> Array:
+        """Kernel matrix (N, N), ordered by class. Takes 8 N² bytes."""
+        if self.n_samples > _LARGEST_GRAM:
+            raise InputError(
+                f"the gram of {self.n_samples} samples would take {8 * self.n_samples**2 / 2**30:.0f} GiB; "
+                "every other method works without it."
+            )
+        k = np.arange(self.n_classes)
+        blocks = np.where(k[:, None] == k, self.within, self.across)
+        if self.within_superclass is not None:
+            related = (self.superclasses[:, None] == self.superclasses) & (k[:, None] != k)
+            blocks[related] = self.within_superclass
+        gram = np.kron(blocks, np.ones((self.n_per_class, self.n_per_class)))
+        np.fill_diagonal(gram, 1.0)
+        return gram
+
+    def gram_eigenvalues(self) -> Array:
+        """Distinct eigenvalues of the gram, from the least averaging level to the most (claim J3).
+
+        ``1 − c``, ``1 − c + n(c − d)``, ``1 − c + n(c − d) + N d``; with superclasses ``1 − c``,
+        ``1 − c + n(c − b)``, that ``+ g n (b − d)``, that ``+ N d``.
+        """
+        sizes, added = self.steps
+        return np.cumsum(sizes * added)
+
+    def multiplicities(self) -> Array:
+        """How often each eigenvalue occurs."""
+        levels = [self.n_samples, self.n_classes, self.n_classes // self.superclass_size, 1]
+        if self.within_superclass is None:
+            del levels[2]
+        return -np.diff([*levels, 0])
+
+    def smoother_eigenvalues(self) -> Array:
+        """``s_i = e_i / (e_i + K λ N)`` of the linearised smoother (claims J2, J3)."""
+        values = np.maximum(self.gram_eigenvalues(), 0.0)
+        return values / (values + self.n_classes * self.ridge * self.n_samples)
+
+    def averaging_weights(self, rounds: int) -> Array:
+        """Weights of a sample's outputs on: its own label, its class, (its superclass,) all labels, uniform.
+
+        They sum to 1 (claim J4).
+        """
+        powers = self.smoother_eigenvalues() ** check_count(rounds, "rounds", least=0)
+        return np.diff([0.0, *powers, 1.0])
+
+    def outputs(self, corruption: Any, rounds: int) -> Array:
+        """Outputs after t rounds, with softmax linearised (claim J4).
+
+        Parameters
+        ----------
+        corruption : array (K, K)
+        rounds : int
+            Number of fits t; 0 gives the labels.
+
+        Returns
+        -------
+        ndarray (K, K, K)
+            ``[k, j]`` are the outputs of the samples of class k with given label j.
+        """
+        matrix = self.check_corruption(corruption)
+        k = self.n_classes
+        return self.smooth(np.broadcast_to(np.eye(k), (k, k, k)), matrix, rounds)
+
+    def smooth(self, targets: Any, corruption: Any, rounds: int = 1) -> Array:
+        """Outputs after t rounds on any targets that samples of one class and given label share.
+
+        Parameters
+        ----------
+        targets : array (K, K, K)
+            Distribution ``[k, j]`` of the samples of class k with given label j; NaN where there are none.
+        corruption : array (K, K)
+            How many samples there are of each (class, given label).
+        rounds : int
+        """
+        matrix = self.check_corruption(corruption)
+        given = np.where(matrix[:, :, None] > 0, np.asarray(targets, float), 0.0)
+        class_means = np.einsum("kj,kjl->kl", matrix, given)
+        weights = self.averaging_weights(rounds)
+        mixed = weights[0] * given + weights[-1] / self.n_classes
+        for weight, means in zip(weights[1:-1], self._means(class_means), strict=True):
+            mixed = mixed + weight * means[:, None]
+        return np.asarray(mixed)
+
+    def leave_one_out(self, corruption: Any) -> Array:
+        """Linearised outputs after one round of a fit to all other samples: (class, given label, output).
+
+        The closed form of `leave_one_out_outputs`.
+        """
+        sizes, _ = self.steps
+        own = float(np.sum(self.averaging_weights(1)[:-1] / sizes))  # the smoother's diagonal
+        centred = np.eye(self.n_classes) - 1 / self.n_classes
+        fitted = self.outputs(corruption, 1) - 1 / self.n_classes
+        return np.asarray(1 / self.n_classes + (fitted - own * centred) / (1 - own))
+
+    def draw_features(self, n_features: int, rng: np.random.Generator) -> Array:
+        """Draw Gaussian features (N, p) whose EXPECTED gram is :meth:`gram`: clusters with noise.
+
+        Entries of their gram deviate by some ``1/√p``, and it is a gram, unlike the model's with noise added
+        to its entries. Negative differences of correlations between levels are refused.
+        """
+        _, added = self.steps
+        if min(added) < 0:
+            raise InputError(
+                "features can be drawn only where correlations do not grow across classes: "
+                "within ≥ within_superclass ≥ across ≥ 0."
+            )
+        p = check_count(n_features, "n_features")
+        counts = [self.n_samples, self.n_classes, self.n_classes // self.superclass_size, 1]
+        if self.within_superclass is None:
+            del counts[2]
+        total = np.zeros((self.n_samples, p))
+        for count, share in zip(counts, added, strict=True):
+            blocks = rng.standard_normal((count, p)) * np.sqrt(share / p)
+            total += np.repeat(blocks, self.n_samples // count, axis=0)
+        return total
+
+    def check_corruption(self, corruption: Any) -> Array:
+        """Return a corruption matrix of this many classes."""
+        matrix = as_corruption(corruption)
+        if len(matrix) != self.n_classes:
+            raise InputError(f"corruption must be ({self.n_classes}, {self.n_classes}); got {matrix.shape}.")
+        return matrix
+
+    def _means(self, class_means: Array) -> list[Array]:
+        """Means over each class, (superclass) and all samples, each broadcastable to (class, output)."""
+        means = [class_means]
+        if self.within_superclass is not None:
+            grouped = class_means.reshape(-1, self.superclass_size, self.n_classes).mean(axis=1)
+            means.append(grouped[self.superclasses])
+        return [*means, class_means.mean(axis=0, keepdims=True)]
+
+    def margins(self, corruption: Any, rounds: int) -> Array:
+        """Output of the true class less the largest other, (class, given label); NaN for labels not given.
+
+        It decays like ``s_2^t`` (claim J11).
+        """
+        outputs = self.outputs(corruption, rounds)
+        return class_margins(outputs, as_corruption(corruption))
+
+    def accuracy(self, corruption: Any, rounds: int) -> float:
+        """Part of the training samples whose true class has the largest output; a tie counts its chance."""
+        return group_accuracy(self.outputs(corruption, rounds), corruption)
+
+    def critical_rounds(self, corruption: Any) -> float:
+        """``t* = log(1 + 1/gap) / log(s_2/s_1)`` for the gap of the corruption (claim J5); ∞ if never (J7).
+
+        Every training sample is classified right iff ``t > t*``, if given labels are equally frequent and
+        classes have no superclasses. Else :meth:`minimum_rounds` decides without it.
+        """
+        gap = corruption_gap(corruption)
+        s = self.smoother_eigenvalues()
+        if gap <= 0 or s[1] <= s[0]:
+            return np.inf
+        if s[0] == 0 or np.allclose(as_corruption(corruption), np.eye(self.n_classes), rtol=0, atol=_EQUAL):
+            return 0.0
+        return float(np.log1p(1 / gap) / np.log(s[1] / s[0]))
+
+    def minimum_rounds(self, corruption: Any) -> float:
+        """Least number of rounds after which every training sample is classified right; ∞ if never.
+
+        Decided from the signs of the margins as sums of powers of the smoother's eigenvalues, so it also
+        holds with superclasses and where given labels are not equally frequent (claims J5, J7).
+        """
+        return first_positive_round(*self._margin_terms(corruption))
+
+    def last_round(self, corruption: Any, resolution: float = 2.0**-52) -> float:
+        """Last round in which every sample is right by more than `resolution`; 0 if there is none (J11).
+
+        More rounds than this do harm: outputs tend to the uniform one, and deviations of size `resolution`
+        (samples that do not fit the model, noise of a device) decide.
+        """
+        resolution = check_positive(resolution, "resolution")
+        first = self.minimum_rounds(corruption)
+        if not np.isfinite(first):
+            return 0.0
+        coefficients, s = self._margin_terms(corruption)
+
+        # Margins rise once, then fall: walk up in doubling steps past the peak, then bisect the fall.
+        def clear(t: float) -> bool:
+            return float((coefficients @ s**t).min()) > resolution
+
+        start = next((t for t in np.arange(first, first + 200) if clear(t)), None)
+        if start is None:
+            return 0.0
+        low, high = start, 2 * start
+        while clear(high) and high < 2.0**60:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = np.floor((low + high) / 2)
+            low, high = (middle, high) if clear(middle) else (low, middle)
+        return float(low)
+
+    def spread_ratio(self, rounds: int) -> float:
+        """Spread of outputs inside a class over spread between classes: ``(s_1/s_2)^t`` (claim J10).
+
+        Both in units of the given labels' own spreads.
+        """
+        s = self.smoother_eigenvalues()
+        return float((s[0] / s[1]) ** check_count(rounds, "rounds", least=0)) if s[1] else np.nan
+
+    def _margin_terms(self, corruption: Any) -> tuple[Array, Array]:
+        """Distinct rows of coefficients a_i with ``margin(t) = Σ a_i s_i^t``, over samples and rivals."""
+        k = self.n_classes
+        occurs = as_corruption(corruption) > 0
+        rival = ~np.eye(k, dtype=bool)
+        leads = []
+        for means in self._means(self.check_corruption(corruption)):
+            means = np.broadcast_to(means, (k, k))
+            leads.append((np.diag(means)[:, None] - means)[rival])
+        # A sample's own label is its true class, the rival, or neither: that is all it matters for.
+        wrong = occurs & rival
+        neither = wrong.sum(axis=1, keepdims=True) - wrong > 0
+        cases = {1.0: np.diag(occurs)[:, None], -1.0: wrong, 0.0: neither}
+        table = np.concatenate(
+            [
+                np.column_stack([np.full(rival.sum(), own), *leads])[np.broadcast_to(found, (k, k))[rival]]
+                for own, found in cases.items()
+            ]
+        )
+        table[np.abs(table) < _EQUAL] = 0.0
+        table = np.unique(np.round(table, 14), axis=0)
+        return -np.diff(table, axis=1, append=0.0), self.smoother_eigenvalues()

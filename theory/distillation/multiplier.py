@@ -1,0 +1,136 @@
+"""The penalty that makes a ridge fit's training error exactly ε: one root per round (claims M1, M2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.validation import Array
+
+_ITERATIONS = 200
+
+
+def excess_energy(values: Array, budget_factors: tuple[float, float]) -> float:
+    """``‖values‖² − a·b`` without cancellation, for budget factors (a, b).
+
+    Close to collapse the two agree in all but the last digits, and the multiplier is as accurate as their
+    difference. Each product is split into a rounded value and its exact error (Dekker 1971), and so is each
+    addition.
+    """
+    x = np.append(np.ravel(values), budget_factors[0]).astype(np.float64)
+    y = np.append(np.ravel(values), -budget_factors[1]).astype(np.float64)
+    product, error = _exact_product(x[None], y[None])
+    return float(_accurate_sum(product, error)[0])
+
+
+def excess_energies(values: Array, budgets: Array) -> Array:
+    """``‖values‖² − budget`` for each row, as accurately as :func:`excess_energy`.
+
+    Parameters
+    ----------
+    values : array (g, m)
+    budgets : array (g,)
+
+    Returns
+    -------
+    array (g,)
+    """
+    excess = np.einsum("gm,gm->g", values, values) - budgets
+    near = np.flatnonzero(np.abs(excess) < budgets)  # elsewhere nothing cancels
+    product, error = _exact_product(values[near], values[near])
+    excess[near] = _accurate_sum(np.concatenate([product, -budgets[near, None]], axis=1), error)
+    return np.asarray(excess)
+
+
+def _accurate_sum(terms: Array, errors: Array) -> Array:
+    """Row sums of terms and their errors as if in twice the precision (Ogita, Rump and Oishi 2005)."""
+    error = errors.sum(axis=1)
+    while terms.shape[1] > 1:
+        half = terms.shape[1] // 2
+        a, b, rest = terms[:, :half], terms[:, half : 2 * half], terms[:, 2 * half :]
+        added = a + b
+        part = added - a
+        error = error + ((a - (added - part)) + (b - part)).sum(axis=1)
+        terms = np.concatenate([added, rest], axis=1)
+    return np.asarray(terms[:, 0] + error)
+
+
+def _exact_product(x: Array, y: Array) -> tuple[Array, Array]:
+    def split(v: Array) -> tuple[Array, Array]:
+        scaled = v * 134217729.0  # 2**27 + 1
+        high = scaled - (scaled - v)
+        return high, v - high
+
+    product = x * y
+    (xh, xl), (yh, yl) = split(x), split(y)
+    return product, ((xh * yh - product) + xh * yl + xl * yh) + xl * yl
+
+
+def penalty_for_error(eigenvalues: Array, weights: Array, budget: Array, excess: Array) -> Array:
+    """Solve ``Σ_k (c / (c + d_k))² w_k = budget`` for c > 0, for any number of problems at once.
+
+    In ``λ = 1/c`` the reciprocal residual norm is a concave, increasing, nearly linear function, so Newton's
+    method on it climbs to the root from the left without overshooting (Hebden 1973; Moré and Sorensen 1983,
+    for the trust-region equation, of which this is one). M2 brackets it:
+    ``(r − 1)/d_max ≤ λ ≤ (r − 1)/d_min``, ``r = √(Σ w / budget)``.
+
+    Parameters
+    ----------
+    eigenvalues : array (m,) or (..., m)
+        Positive d_k.
+    weights : array (..., m)
+        w_k, squared norm of the targets along direction k; at least one positive in each problem.
+    budget : array (...)
+        Squared residual norm to reach, above zero (what no fit can reach already taken off).
+    excess : array (...)
+        ``Σ w − budget``, above zero, as accurately as the caller knows it.
+
+    Returns
+    -------
+    array (...)
+        The penalties c.
+    """
+    w = weights / budget[..., None]
+    gap_at_zero = excess / budget
+    ratio_excess = gap_at_zero / (1 + np.sqrt(1 + gap_at_zero))  # r − 1
+    present = w > 0
+    least = np.where(present, eigenvalues, np.inf).min(axis=-1)
+    largest = np.where(present, eigenvalues, 0.0).max(axis=-1)
+    m = w.shape[-1]
+    shape = ratio_excess.shape
+    inverse = _climb(
+        np.broadcast_to(eigenvalues, w.shape).reshape(-1, m) if np.ndim(eigenvalues) > 1 else eigenvalues,
+        w.reshape(-1, m),
+        gap_at_zero.ravel(),
+        (ratio_excess / largest).ravel(),
+        (ratio_excess / least).ravel(),
+    )
+    return np.asarray(1 / inverse).reshape(shape)
+
+
+def _climb(d: Array, w: Array, gap_at_zero: Array, lower: Array, upper: Array) -> Array:
+    """Newton's method from below for every row of w (g, m) in the unit budget; d is (m,) or (g, m)."""
+    found = np.empty_like(lower)
+    rows = np.arange(len(w))
+    inverse = lower
+    for _ in range(_ITERATIONS):
+        scaled = inverse[:, None] * d
+        damped = 1 / (1 + scaled)
+        residual = w * damped**2
+        squared_norm = residual.sum(axis=1)
+        gap = squared_norm - 1
+        near = gap_at_zero < 1
+        if near.any():  # there the difference cancels, and this way of writing it does not
+            gap[near] = gap_at_zero[near] - np.sum((residual * scaled * (2 + scaled))[near], axis=1)
+        slope = (residual * damped * d).sum(axis=1)
+        step = squared_norm * gap / ((1 + np.sqrt(squared_norm)) * slope)
+        moved = np.clip(inverse + step, lower, upper)
+        found[rows] = moved
+        # The climb is monotone: a step that does not go up is rounding.
+        rising = moved > inverse * (1 + 2 * np.finfo(np.float64).eps)
+        if not rising.any():
+            break
+        if not rising.all():
+            rows, w, gap_at_zero, lower, upper = (a[rising] for a in (rows, w, gap_at_zero, lower, upper))
+            d = d if d.ndim == 1 else d[rising]
+        inverse = moved[rising]
+    return found

@@ -1,0 +1,62 @@
+"""What the estimators share: a kernel between points, or one that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
+
+from ..base.validation import Array, InputError, check_positive
+
+
+class KernelMixin:
+    """Gram matrices for an estimator with `kernel`, `gamma`, `degree`, `coef0` and `kernel_params`."""
+
+    kernel: str | Callable[..., float]
+    gamma: float | None
+    degree: float
+    coef0: float
+    kernel_params: dict[str, Any] | None
+
+    def __sklearn_tags__(self) -> Any:
+        """Mark X as pairwise if the kernel is precomputed, so that cross-validation slices both axes."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.pairwise = self.kernel == "precomputed"
+        return tags
+
+    def _kernel(self, X: Array, Y: Array) -> Array:
+        if callable(self.kernel):
+            parameters, known_only = self.kernel_params or {}, False
+        else:
+            parameters = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
+            known_only = True
+        values: Array = pairwise_kernels(X, Y, metric=self.kernel, filter_params=known_only, **parameters)
+        return values
+
+    def _check_kernel(self) -> None:
+        """Raise `InputError` for a kernel that is not known, or a coefficient that it cannot have."""
+        if callable(self.kernel):
+            return
+        known = ("precomputed", *sorted(KERNEL_PARAMS))
+        if self.kernel not in known:
+            raise InputError(f"kernel must be a function or one of {', '.join(known)}; got {self.kernel!r}.")
+        takes = KERNEL_PARAMS.get(self.kernel, ())
+        if "gamma" in takes and self.gamma is not None:
+            check_positive(self.gamma, "gamma")
+        if "degree" in takes:
+            check_positive(self.degree, "degree")
+
+    def _training_gram(self, X: Array) -> Array:
+        if self.kernel != "precomputed":
+            return self._kernel(X, X)
+        if X.shape[0] != X.shape[1]:
+            raise InputError(
+                f'kernel="precomputed" takes the square gram of the training points; got shape {X.shape}.'
+            )
+        return X
+
+    def _cross_gram(self, X: Array) -> Array:
+        return X if self.kernel == "precomputed" else self._kernel(X, self.X_fit_)
+
+    X_fit_: Array

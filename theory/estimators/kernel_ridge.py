@@ -1,0 +1,277 @@
+"""Self-distilled kernel ridge as a scikit-learn regressor: all rounds from one factorisation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..base.validation import Array, InputError, check_count, check_positive, refuse_mask
+from ..distillation.risk import estimated_risk
+from ..distillation.schedules import Trajectory, distill_to_tolerance, distill_with_ridge
+from ..spectra.spectrum import Spectrum
+from .kernel_mixin import KernelMixin
+
+DEFAULT_RIDGE = 0.01
+
+
+class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Kernel ridge regression, refitted again and again to its own predictions.
+
+    One spectral factorisation gives every round at O(n) each, so that choosing the number of rounds costs
+    little more than one fit. Predictions shrink towards zero, as there is no intercept: centre the targets
+    first (for instance with `sklearn.compose.TransformedTargetRegressor`) if their mean is far from it.
+
+    Parameters
+    ----------
+    kernel : str or callable
+        Of `sklearn.metrics.pairwise.pairwise_kernels`; "precomputed" takes the gram (n, n) in place of X to
+        fit, and the kernel (q, n) between new and training points to predict.
+    gamma, degree, coef0 : float
+        Kernel coefficients, where the kernel has them. ``gamma=None`` is one over the number of features.
+    kernel_params : dict, optional
+        Further arguments of a callable kernel.
+    epsilon : float, optional
+        Mean squared training error of every round (summed over outputs): refit until collapse.
+    ridge : float, optional
+        Penalty c of every round, of ``mean (f − y)² + c ‖f‖²``: `KernelRidge`'s alpha is ``n * ridge``. Not
+        together with `epsilon`; 0.01 if neither is given.
+    rounds : int, "collapse" or "best"
+        Number of fits (1 is plain kernel ridge); the last fit before collapse (needs `epsilon`); or that of
+        the least estimated risk, by Mallows' criterion if `noise_variance` is given and else by
+        cross-validation.
+    ground_truth_weight : float
+        Weight α in [0, 1] of the given targets in every refit (with `ridge` only).
+    noise_variance : float, optional
+        Variance of one target's noise, for ``rounds="best"``.
+    max_rounds : int
+        Rounds that "best" considers.
+    cv : int, splitter or iterable
+        Folds for "best", as in `sklearn.model_selection.cross_validate`. Each is factorised once.
+
+    Attributes
+    ----------
+    rounds_ : int
+        Fits made.
+    dual_coef_ : ndarray (n,) or (n, k)
+        Predictions are ``kernel(X, X_fit_) @ dual_coef_``.
+    X_fit_ : ndarray
+        Training points; the gram, if the kernel is precomputed.
+    trajectory_ : Trajectory
+        Every round: multipliers, norms, filters, fitted values.
+    risk_ : ndarray (T,) or None
+        Estimated risk of rounds 1 … T, of which the least was taken; None unless ``rounds="best"``.
+    output_names_ : list or None
+        Columns of y, if it had any; its column numbers otherwise. None for a single output.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If X had string column names.
+
+    References
+    ----------
+    Mobahi et al. 2020 (`epsilon`); Borup & Andersen 2021 (`ridge` and `ground_truth_weight`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from selfdistill.theory import SelfDistilledKernelRidge
+    >>> X = np.linspace(0, 1, 30)[:, None]
+    >>> y = np.sin(2 * np.pi * X[:, 0]) + 0.3 * np.random.default_rng(0).normal(size=30)
+    >>> model = SelfDistilledKernelRidge(gamma=80, epsilon=0.02, rounds="collapse").fit(X, y)
+    >>> model.rounds_
+    5
+    """
+
+    def __init__(
+        self,
+        kernel: str | Callable[..., float] = "rbf",
+        *,
+        gamma: float | None = None,
+        degree: float = 3,
+        coef0: float = 1,
+        kernel_params: dict[str, Any] | None = None,
+        epsilon: float | None = None,
+        ridge: float | None = None,
+        rounds: int | Literal["collapse", "best"] = 1,
+        ground_truth_weight: float = 0.0,
+        noise_variance: float | None = None,
+        max_rounds: int = 50,
+        cv: Any = 5,
+    ) -> None:
+        self.kernel = kernel
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.kernel_params = kernel_params
+        self.epsilon = epsilon
+        self.ridge = ridge
+        self.rounds = rounds
+        self.ground_truth_weight = ground_truth_weight
+        self.noise_variance = noise_variance
+        self.max_rounds = max_rounds
+        self.cv = cv
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit every round.
+
+        Parameters
+        ----------
+        X : array or DataFrame (n, p)
+            Features, or the gram (n, n) if the kernel is precomputed.
+        y : array, Series or DataFrame (n,) or (n, k)
+
+        Raises
+        ------
+        InputError
+            If parameters exclude each other or are out of range, or the kernel is not positive semi-definite.
+        InfeasibleToleranceError
+            If no fit reaches `epsilon`.
+        """
+        self._check_parameters()
+        refuse_mask(X, "X")
+        refuse_mask(y, "y")
+        names = getattr(y, "columns", None)
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True)
+        y = y.astype(np.float64)
+        gram = self._training_gram(X)
+        spectrum = Spectrum.from_gram(gram, y)
+        self.risk_: Array | None = None
+        if self.rounds == "best":
+            run = self._distill(spectrum, self.max_rounds)
+            self.risk_ = self._estimate_risk(run, gram, y)
+            chosen = min(int(np.argmin(self.risk_)) + 1, run.rounds) if len(self.risk_) else 0
+        elif self.rounds == "collapse":
+            run = self._distill(spectrum, None)
+            chosen = run.rounds
+        else:
+            run = self._distill(spectrum, self.rounds)
+            chosen = self.rounds
+            if chosen > run.rounds:
+                warnings.warn(
+                    f"rounds={chosen} is past collapse: after {run.rounds} fits at epsilon={run.epsilon:g} "
+                    'nothing is left, and predictions are zero. Take fewer rounds, or rounds="collapse".',
+                    stacklevel=2,
+                )
+        self.output_names_: list[Any] | None = None
+        if y.ndim > 1:
+            self.output_names_ = list(range(y.shape[1]) if names is None else names)
+        self.X_fit_ = X
+        self.trajectory_ = run
+        self.rounds_ = chosen
+        self.dual_coef_ = self._dual(run, chosen, y)
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Predict at new points after `rounds_` fits.
+
+        Parameters
+        ----------
+        X : array or DataFrame (q, p), or (q, n) kernel values
+
+        Returns
+        -------
+        ndarray (q,) or (q, k)
+        """
+        return np.asarray(self._checked_cross_gram(X) @ self.dual_coef_)
+
+    def staged_predict(self, X: Any) -> Iterator[Array]:
+        """Yield the predictions after 1, 2, … fits, each as `predict` gives them."""
+        cross = self._checked_cross_gram(X)
+        for t in range(1, self.trajectory_.rounds + 1):
+            yield self.trajectory_.predict(cross, t)
+
+    def predict_rounds(self, X: Any) -> Any:
+        """Predictions of every round, side by side.
+
+        Parameters
+        ----------
+        X : array or DataFrame (q, p), or (q, n) kernel values
+
+        Returns
+        -------
+        ndarray (T, q) or (T, q, k), or DataFrame
+            For a DataFrame, one with its index and a column a round (and output).
+        """
+        stages = list(self.staged_predict(X))
+        values = np.array(stages) if stages else np.zeros((0, *self.predict(X).shape))
+        if not hasattr(X, "iloc"):
+            return values
+        import pandas as pd
+
+        rounds = range(1, len(values) + 1)
+        if self.output_names_ is None:
+            return pd.DataFrame(values.T, X.index, pd.Index(rounds, name="round"))
+        columns = pd.MultiIndex.from_product([list(rounds), self.output_names_], names=["round", "output"])
+        return pd.DataFrame(values.swapaxes(0, 1).reshape(len(X), -1), X.index, columns)
+
+    def _checked_cross_gram(self, X: Any) -> Array:
+        check_is_fitted(self)
+        refuse_mask(X, "X")
+        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        return self._cross_gram(X)
+
+    def _check_parameters(self) -> None:
+        self._check_kernel()
+        if self.epsilon is not None and self.ridge is not None:
+            raise InputError("give either epsilon (error of every round) or ridge (penalty), not both.")
+        if self.epsilon is not None and self.ground_truth_weight != 0:
+            raise InputError("ground_truth_weight needs a fixed ridge; with epsilon every round has its own.")
+        if self.rounds == "collapse" and self.epsilon is None:
+            raise InputError(
+                'rounds="collapse" needs epsilon: with a fixed ridge the fit never becomes zero.'
+            )
+        if isinstance(self.rounds, str) and self.rounds not in ("collapse", "best"):
+            raise InputError(
+                f'rounds must be a whole number of at least 1, "collapse" or "best"; got {self.rounds!r}.'
+            )
+        if not isinstance(self.rounds, str):
+            check_count(self.rounds, "rounds")
+        check_count(self.max_rounds, "max_rounds")
+
+    def _distill(self, spectrum: Spectrum, rounds: int | None) -> Trajectory:
+        if self.epsilon is not None:
+            return distill_to_tolerance(spectrum, self.epsilon, rounds)
+        ridge = DEFAULT_RIDGE if self.ridge is None else self.ridge
+        return distill_with_ridge(spectrum, ridge, rounds, self.ground_truth_weight)
+
+    def _estimate_risk(self, run: Trajectory, gram: Array, y: Array) -> Array:
+        if self.noise_variance is not None:
+            noise = check_positive(self.noise_variance, "noise_variance")
+            return estimated_risk(run, noise) if run.rounds else np.empty(0)
+        total, count = np.zeros(0), 0
+        for train, test in check_cv(self.cv).split(gram, y):
+            errors = self._fold_errors(gram, y, train, test)
+            # Past a fold's collapse its predictions stay zero: its last entry.
+            length = max(len(total), len(errors))
+            total = _extend(total, length) + _extend(errors, length) if count else errors
+            count += len(test)
+        return total[:-1] / count  # without the zero fit that follows the last round
+
+    def _fold_errors(self, gram: Array, y: Array, train: Array, test: Array) -> Array:
+        """Sum of squared errors on the held-out points after 1, 2, … fits, then that of the zero fit."""
+        run = self._distill(Spectrum.from_gram(gram[np.ix_(train, train)], y[train]), self.max_rounds)
+        truth = y[test].reshape(len(test), -1)
+        zero = np.sum(truth**2)
+        if not run.rounds:
+            return np.array([zero])
+        spectrum = run.spectrum
+        d = spectrum.eigenvalues
+        inverse = np.divide(1.0, spectrum.n_samples * d, where=d > 0, out=np.zeros_like(d))
+        projected = gram[np.ix_(test, train)] @ spectrum.basis * inverse
+        errors = [
+            np.sum((projected @ (b[:, None] * spectrum.coefficients) - truth) ** 2) for b in run.filters
+        ]
+        return np.array([*errors, zero])
+
+    @staticmethod
+    def _dual(run: Trajectory, rounds: int, y: Array) -> Array:
+        return run.dual(rounds) if 1 <= rounds <= run.rounds else np.zeros_like(y)
+
+
+def _extend(values: Array, length: int) -> Array:
+    return np.concatenate([values, np.full(length - len(values), values[-1])])

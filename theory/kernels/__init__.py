@@ -1,0 +1,1 @@
+"""Kernels with closed forms: Green's functions, tangent kernels, random features."""

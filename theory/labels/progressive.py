@@ -1,0 +1,133 @@
+"""Progressive self-distillation: growing trust in one's own past (Kim et al. 2021; section 5)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, check_positive
+from ..distillation.schedules import Trajectory
+from ..spectra.spectrum import Spectrum, as_spectrum
+
+Schedule = Literal["linear", "constant", "quadratic"]
+
+
+def progressive_weight(epoch: int, epochs: int, final: float = 0.8, schedule: Schedule = "linear") -> float:
+    """Weight α_t of the network's own past in epoch t of T: ``α_T · t/T``.
+
+    Parameters
+    ----------
+    epoch : int
+        t in 1 … T (0 gives 0, except for the constant schedule).
+    epochs : int
+        T.
+    final : float
+        α_T in [0, 1]; the paper's is 0.8.
+    schedule : {"linear", "constant", "quadratic"}
+        ``t/T`` (the paper's), 1, or ``(t/T)²``.
+
+    Raises
+    ------
+    InputError
+        If t is not in 0 … T, α_T leaves [0, 1] or the schedule is unknown.
+
+    References
+    ----------
+    Kim et al. 2021, equation 5.
+
+    Examples
+    --------
+    >>> from selfdistill.theory import progressive_weight
+    >>> progressive_weight(5, 10, final=0.8)
+    0.4
+    """
+    epochs = check_count(epochs, "epochs")
+    epoch = check_count(epoch, "epoch", least=0)
+    if epoch > epochs:
+        raise InputError(f"epoch must lie in 0 … {epochs}; got {epoch}.")
+    final = check_fraction(final, "final")
+    shapes = {"linear": epoch / epochs, "constant": 1.0, "quadratic": (epoch / epochs) ** 2}
+    if schedule not in shapes:
+        raise InputError(f"schedule must be one of {', '.join(shapes)}; got {schedule!r}.")
+    return final * shapes[schedule]
+
+
+def gradient_rescaling(past: Any, present: Any, weight: Any) -> Any:
+    """Factor on plain cross-entropy's gradient at the label: ``1 − α (1 − p_{t−1})/(1 − p_t)`` (K3).
+
+    Below 0 where the network has become surer of the label than it was by more than 1/α allows: there the
+    progressive target pulls back. Where ``present`` is 1, cross-entropy's gradient vanishes and the factor
+    is −∞ (or 1 if the past was 1 too: both gradients are 0).
+
+    Parameters
+    ----------
+    past, present : array (N,)
+        Probability of the label at epochs t − 1 and t.
+    weight : float or array (N,)
+        α_t.
+
+    References
+    ----------
+    Kim et al. 2021, section 3.2.
+    """
+    p_past, p_now = as_real_array(past, "past"), as_real_array(present, "present")
+    alpha = as_real_array(weight, "weight")
+    for values, name in ((p_past, "past"), (p_now, "present"), (alpha, "weight")):
+        if values.size and not (values.min() >= 0 and values.max() <= 1):
+            raise InputError(f"every {name} must lie in [0, 1]; got {values.min():g} … {values.max():g}.")
+    pull = alpha * (1 - p_past)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(pull == 0, 1.0, 1 - pull / (1 - p_now))
+
+
+def progressive_trajectory(
+    spectrum: Spectrum, weights: Any, step: float, substeps: int | None = None
+) -> Trajectory:
+    """Whole progressive run with squared loss in the kernel regime, in closed form (K5, ours).
+
+    Each epoch is gradient flow on ``mean (f − m_e)²`` for a time Δ, from zero at the start, towards the
+    moving target ``m_e = (1 − α_e) y + α_e f_{e−1}``, where ``f_{e−1}`` is the function at the end of the
+    epoch before. On eigenvector k: ``f_e = m_e + exp(−2 d_k Δ)(f_{e−1} − m_e)``.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    weights : sequence of float
+        α_e of each epoch, in [0, 1]; all zeros is plain gradient flow.
+    step : float
+        Δ, time an epoch; for gradient descent with learning rate η, η times the steps of an epoch.
+    substeps : int, optional
+        Take so many steps of gradient descent an epoch in place of the flow: ``(1 − 2 d_k Δ/s)^s`` stands
+        for the exponential.
+
+    Returns
+    -------
+    Trajectory
+        One fit an epoch, with filters, norms and predictions; the schedule has no penalties, so its
+        multipliers are NaN.
+
+    Raises
+    ------
+    InputError
+        If a weight leaves [0, 1] or the step is not positive.
+    """
+    alphas = _weights(weights)
+    progress = 2 * as_spectrum(spectrum).eigenvalues * check_positive(step, "step")
+    s = None if substeps is None else check_count(substeps, "substeps")
+    decay = np.exp(-progress) if s is None else (1 - progress / s) ** s
+    filters = np.empty((len(alphas), len(decay)))
+    fit = np.zeros(len(decay))
+    for epoch, alpha in enumerate(alphas):
+        target = (1 - alpha) + alpha * fit
+        fit = target + decay * (fit - target)
+        filters[epoch] = fit
+    norms = np.sqrt(np.concatenate([[spectrum.energy], filters**2 @ spectrum.weights]))
+    return Trajectory(spectrum, np.full(len(alphas), np.nan), filters, norms, False, None)
+
+
+def _weights(weights: Any) -> Array:
+    alphas = as_real_array(weights, "weights").astype(np.float64)
+    if alphas.ndim != 1 or not ((alphas >= 0) & (alphas <= 1)).all():
+        raise InputError("weights must be one number in [0, 1] an epoch.")
+    return alphas

@@ -1,0 +1,1 @@
+"""Softmax regression with soft targets, solved exactly."""

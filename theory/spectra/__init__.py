@@ -1,0 +1,1 @@
+"""A kernel and its targets in the basis in which every round is diagonal."""
