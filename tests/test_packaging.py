@@ -126,7 +126,9 @@ def test_a_wheel_holds_selfdistill_only_and_all_of_it(wheel):
     assert {f"selfdistill/{path.as_posix()}" for path in SOURCES} <= names
     assert {f"selfdistill/{floor}/py.typed" for floor in FLOORS} <= names
     data = [
-        p.relative_to(ROOT) for kind in ("report/templates", "data") for p in (ROOT / "figures" / kind).glob("*")
+        p.relative_to(ROOT)
+        for kind in ("report/templates", "data")
+        for p in (ROOT / "figures" / kind).glob("*")
     ]
     assert data
     assert {f"selfdistill/{path.as_posix()}" for path in data} <= names

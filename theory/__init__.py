@@ -7,6 +7,7 @@ from .clusters.exact_softmax import ClusteredFit, distill_clustered_softmax, exa
 from .clusters.features import ClusteredFeatures
 from .distillation.collapse import CollapseBounds, collapse_bounds
 from .distillation.grid import DistillationGrid, collapse_rounds_grid, distill_grid, distill_ridge_grid
+from .distillation.leave_one_out import leave_one_out, leave_one_out_errors
 from .distillation.one_round import (
     GeneralizationBound,
     OneRoundKernel,
@@ -141,6 +142,8 @@ __all__ = [
     "label_gradients",
     "label_posterior",
     "label_smoothing",
+    "leave_one_out",
+    "leave_one_out_errors",
     "leave_one_out_outputs",
     "leave_one_out_targets",
     "mixed_targets",

@@ -131,11 +131,19 @@ def as_columns(value: Any, n_samples: int, pattern: Any, name: str = "targets") 
 
 
 def eigh(gram: Any) -> tuple[Array, Any]:
-    """Eigenvalues, ascending, as NumPy float64, and eigenvectors of the gram's kind."""
+    """Eigenvalues, ascending, as NumPy float64, and eigenvectors of the gram's kind.
+
+    Entries of the eigenvectors that are no more than rounding are set to zero: where a sample stands alone, its
+    left-out prediction would otherwise be made of them.
+    """
     if is_foreign(gram):
-        values, vectors = namespace(gram).linalg.eigh(gram)
+        xp = namespace(gram)
+        values, vectors = xp.linalg.eigh(gram)
+        vectors = xp.where(xp.abs(vectors) < 8 * roundoff(gram), xp.zeros_like(vectors), vectors)
     else:
         values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
+        for column in vectors.T:  # evd's vectors are stored column by column
+            column[np.abs(column) < 8 * roundoff(gram)] = 0.0
     return to_host(values).astype(np.float64), vectors
 
 
