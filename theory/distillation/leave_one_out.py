@@ -203,7 +203,7 @@ def _filters(d: Array, penalties: Array, weights: Array) -> _Filters:
         # All rounds are alike: what is left of a move depends on its age alone.
         which = np.maximum(lags[:, None] - lags, 0)
         return _Filters(residuals, left[0] * ((1 - weights[-1]) * kept[0]) ** lags[:, None], which)
-    responses = []
+    responses: list[Array] = []
     moved = np.empty((rounds, len(d)))  # the fits' values of every earlier move
     for t in range(rounds):
         for r in range(t):
