@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from ..empirical.jobs.runner import run_unit
 from ..empirical.jobs.store import write_dataset
 from ..theory import InputError
-from .claim import Claim
+from .claim import Claim, correct_for_number
 from .scale import Scale
 from .style import house_style
 
@@ -90,7 +90,8 @@ class Artefact:
 
     def claims(self, data: xr.Dataset) -> list[Claim]:
         """Check what must hold of the data."""
-        return [claim.located(self.paper, self.key) for claim in self.module.claims(data)]
+        found = [claim.located(self.paper, self.key) for claim in self.module.claims(data)]
+        return correct_for_number(found)
 
     def draw(self, data: xr.Dataset) -> Figure:
         """Draw the picture in the house style."""

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .intervals import t_half_width
+from .conditions import DullRule, Precondition
+from .intervals import (
+    binomial_interval,
+    binomial_p_value,
+    holm,
+    samples_needed_for_mean,
+    samples_needed_for_proportion,
+    t_half_width,
+    t_p_value,
+)
 
 Kind = Literal["theorem", "measured"]
 Relation = Literal["=", "≤", "≥"]
-Verdict = Literal["holds", "fails", "undecided"]
+Verdict = Literal["holds", "fails", "undecided", "not this regime"]
 # Two-sided, fewer samples of one sign reach no 5 %: 2 · 2^-6 is the first below.
 SIGN_TEST_SAMPLES = 6
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class Claim:
         For claims over many values, those at the worst one.
     relation : {"=", "≤", "≥"}
         How measured must stand to predicted.
-    verdict : {"holds", "fails", "undecided"}
+    verdict : {"holds", "fails", "undecided", "not this regime"}
     tolerance : float or None
         Allowed deviation (theorems).
     interval : (float, float) or None
@@ -47,6 +58,21 @@ class Claim:
         How many the verdict rests on (measured claims).
     paper, artefact : str
         Filled in by the artefact.
+    precondition : Precondition or None
+        What must be so for the claim to be asked here; where it is not met the verdict is "not this regime".
+    dull_rule : DullRule or None
+        The cheap rule that the effect must beat, and whether it does.
+    p_value : float or None
+        Of the verdict by itself: the interval at 95 % decides where it is below 0.05 (measured claims).
+    family : str
+        Claims of one artefact and one family are corrected together for their number.
+    family_size : int or None
+        How many claims the family has.
+    corrected_verdict : Verdict or None
+        The verdict that stays when all claims of the family are to be relied on at once (Holm 1979).
+    samples_needed : int or None
+        How many samples would decide an undecided claim if mean and spread stayed as they are; None where none
+        is needed or a million would not do.
     """
 
     id: str
@@ -63,6 +89,18 @@ class Claim:
     samples: int | None = None
     paper: str = ""
     artefact: str = ""
+    precondition: Precondition | None = None
+    dull_rule: DullRule | None = None
+    p_value: float | None = None
+    family: str = ""
+    family_size: int | None = None
+    corrected_verdict: Verdict | None = None
+    samples_needed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.precondition is not None and not self.precondition.met:
+            object.__setattr__(self, "verdict", "not this regime")
+            object.__setattr__(self, "samples_needed", None)
 
     @classmethod
     def theorem(
@@ -76,6 +114,7 @@ class Claim:
         tolerance: float = 0.0,
         source: str = "",
         note: str = "",
+        precondition: Precondition | None = None,
     ) -> Claim:
         """Check a theorem on every value; the worst one is reported.
 
@@ -101,7 +140,7 @@ class Claim:
         verdict: Verdict = "holds" if violation[worst] < np.inf and violation[worst] <= tolerance else "fails"
         return cls(
             id, statement, "theorem", float(p[worst]), float(m[worst]), relation, verdict, float(tolerance),
-            source=source, note=note,
+            source=source, note=note, precondition=precondition,
         )  # fmt: skip
 
     @classmethod
@@ -117,6 +156,9 @@ class Claim:
         confidence: float = 0.95,
         source: str = "",
         note: str = "",
+        precondition: Precondition | None = None,
+        dull_rule: DullRule | None = None,
+        family: str = "",
     ) -> Claim:
         """Judge an effect by its t interval over independent samples (one a seed).
 
@@ -132,21 +174,28 @@ class Claim:
         if n < len(given):
             notes.append(f"{len(given) - n} of {len(given)} samples are not finite and are left out")
         verdict: Verdict = "undecided"
-        interval = None
+        interval = p_value = needed = None
         if n < 2:
             notes.append("fewer than two samples")
         else:
-            half = float(t_half_width(values, confidence))
+            half, spread = float(t_half_width(values, confidence)), float(values.std(ddof=1))
             interval = (mean - half, mean + half)
             rounding = 1e-9 * max(float(np.abs(values).max()), abs(predicted))
             tie = abs(mean - predicted) <= rounding
-            if np.ptp(values) <= rounding and (n < SIGN_TEST_SAMPLES or tie):
-                notes.append(f"all {n} samples are equal, so that their spread says nothing")
-            else:
+            distance = _distance_to_edge(mean, relation, predicted, tolerance)
+            if np.ptp(values) > rounding:
                 verdict = judge(interval, relation, predicted, tolerance)
+                p_value = t_p_value(distance, spread, n)
+                needed = samples_needed_for_mean(distance, spread) if verdict == "undecided" else None
+            elif n >= SIGN_TEST_SAMPLES and not tie:
+                verdict = judge(interval, relation, predicted, tolerance)
+                p_value = 2.0 ** (1 - n)
+            else:
+                notes.append(f"all {n} samples are equal, so that their spread says nothing")
         return cls(
             id, statement, "measured", predicted, mean, relation, verdict, tolerance, interval, source,
-            "; ".join(notes), n,
+            "; ".join(notes), n, precondition=precondition, dull_rule=dull_rule, p_value=p_value, family=family,
+            samples_needed=needed,
         )  # fmt: skip
 
     @classmethod
@@ -162,15 +211,19 @@ class Claim:
         confidence: float = 0.95,
         source: str = "",
         note: str = "",
+        precondition: Precondition | None = None,
+        dull_rule: DullRule | None = None,
+        family: str = "",
     ) -> Claim:
         """Judge a proportion by its exact binomial interval (Clopper & Pearson 1934)."""
-        import scipy.stats  # slow to import, and few claims need it
-
-        exact = scipy.stats.binomtest(successes, trials).proportion_ci(confidence)
-        interval = (float(exact.low), float(exact.high))
+        interval = binomial_interval(successes, trials, confidence)
+        verdict = judge(interval, relation, predicted, 0.0)
+        rate = successes / trials
         return cls(
-            id, statement, "measured", predicted, successes / trials, relation,
-            judge(interval, relation, predicted, 0.0), None, interval, source, note, trials,
+            id, statement, "measured", predicted, rate, relation, verdict, None, interval, source, note, trials,
+            precondition=precondition, dull_rule=dull_rule, family=family,
+            p_value=binomial_p_value(successes, trials, predicted),
+            samples_needed=samples_needed_for_proportion(rate, predicted) if verdict == "undecided" else None,
         )  # fmt: skip
 
     def located(self, paper: str, artefact: str) -> Claim:
@@ -185,6 +238,8 @@ class Claim:
                 return str(value)
             if isinstance(value, tuple):
                 return [plain(v) for v in value]
+            if isinstance(value, dict):
+                return {name: plain(v) for name, v in value.items()}
             return value
 
         return {name: plain(value) for name, value in asdict(self).items()}
@@ -198,3 +253,28 @@ def judge(interval: tuple[float, float], relation: Relation, predicted: float, t
     if lower <= low and high <= upper:
         return "holds"
     return "fails" if high < lower or low > upper else "undecided"
+
+
+def _distance_to_edge(mean: float, relation: Relation, predicted: float, tolerance: float) -> float:
+    """Distance from a mean to the nearest edge of what is claimed."""
+    lower, upper = abs(mean - (predicted - tolerance)), abs(mean - (predicted + tolerance))
+    return {"≥": lower, "≤": upper, "=": min(lower, upper)}[relation]
+
+
+def correct_for_number(claims: Sequence[Claim]) -> list[Claim]:
+    """Fill in what stays of each verdict when the claims of its family are to be relied on all at once.
+
+    A family is the measured claims of one artefact with the same ``family``. Claims that are not about this
+    regime ask nothing and are not counted.
+    """
+    asked: dict[tuple[str, str], list[int]] = {}
+    for i, claim in enumerate(claims):
+        if claim.kind == "measured" and claim.verdict != "not this regime":
+            asked.setdefault((claim.artefact, claim.family), []).append(i)
+    corrected = list(claims)
+    for members in asked.values():
+        raw = [1.0 if (p := claims[i].p_value) is None else p for i in members]
+        for i, p in zip(members, holm(raw), strict=True):
+            stays = claims[i].verdict if p < SIGNIFICANCE else "undecided"
+            corrected[i] = replace(claims[i], corrected_verdict=stays, family_size=len(members))
+    return corrected

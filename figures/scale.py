@@ -1,4 +1,4 @@
-"""How large an artefact is measured: seconds for tests, minutes by default, or the papers' own sizes."""
+"""How large an artefact is measured: seconds for tests, minutes by default, hours, or the papers' own sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..empirical.jobs.runner import Argument, run_units
 from ..theory.base.validation import InputError, check_count
 
 T = TypeVar("T")
-ScaleName = Literal["smoke", "quick", "full"]
+ScaleName = Literal["smoke", "quick", "thorough", "full"]
 # Seeds of networks and splits are counted up from the run's, and must fit into what torch and NetCDF take.
 LARGEST_SEED = 1_000_000
 
@@ -25,8 +25,8 @@ class Scale:
 
     Attributes
     ----------
-    name : {"smoke", "quick", "full"}
-        Seconds, minutes on two cores, or a GPU and the papers' sizes.
+    name : {"smoke", "quick", "thorough", "full"}
+        Seconds, minutes on two cores, hours on two cores, or a GPU and the papers' sizes.
     seed : int
         Root of every random stream, 0 … 1,000,000.
     device : str
@@ -50,9 +50,10 @@ class Scale:
         if check_count(self.seed, "seed", least=0) > LARGEST_SEED:
             raise InputError(f"seed must be at most {LARGEST_SEED}; got {self.seed}.")
 
-    def choose(self, *, smoke: T, quick: T, full: T) -> T:
-        """Pick the value of this scale."""
-        return {"smoke": smoke, "quick": quick, "full": full}[self.name]
+    def choose(self, *, smoke: T, quick: T, full: T, thorough: T | None = None) -> T:
+        """Pick the value of this scale; where `thorough` has none of its own it is that of `quick`."""
+        longer = quick if thorough is None else thorough
+        return {"smoke": smoke, "quick": quick, "thorough": longer, "full": full}[self.name]
 
     def rng(self, *stream: int) -> np.random.Generator:
         """Open an independent random stream, the same for the same seed and numbers."""

@@ -68,7 +68,9 @@ Names = Annotated[
 ScaleOption = Annotated[
     str,
     typer.Option(
-        "--scale", help="smoke (seconds), quick (minutes) or full (a GPU).", autocompletion=scale_names
+        "--scale",
+        help="smoke (seconds), quick (minutes), thorough (hours) or full (a GPU).",
+        autocompletion=scale_names,
     ),
 ]
 SeedOption = Annotated[
@@ -240,7 +242,7 @@ def finish(chosen: list[Artefact], outcomes: list[Outcome], kept: str) -> None:
             soft_wrap=True,
         )
         raise typer.Exit(130)
-    failed = [c for o in outcomes for c in o.claims if c.kind == "theorem" and c.verdict != "holds"]
+    failed = [c for o in outcomes for c in o.claims if c.kind == "theorem" and c.verdict == "fails"]
     for claim in failed:
         errors.print(f"[red]theorem {claim.id} {claim.verdict}[/] in {claim.artefact}: {claim.statement}")
     if failed or any(outcome.error for outcome in outcomes):

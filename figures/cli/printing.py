@@ -12,7 +12,7 @@ from ..claim import Claim
 from ..run import Outcome
 from ..scale import Scale
 
-VERDICT_STYLE = {"holds": "green", "fails": "red", "undecided": "yellow"}
+VERDICT_STYLE = {"holds": "green", "fails": "red", "undecided": "yellow", "not this regime": "cyan"}
 
 
 def outcome_line(outcome: Outcome) -> str:
@@ -40,10 +40,27 @@ def claims_table(claims: list[Claim]) -> Table:
             table.add_section()
             table.add_row("", f"[bold]{artefact}[/]")
         table.add_row(
-            c.id, escape(c.statement), c.kind, f"{c.measured:.4g}", c.relation, f"{c.predicted:.4g}",
+            c.id, escape("\n".join([c.statement, *remarks(c)])), c.kind,
+            f"{c.measured:.4g}", c.relation, f"{c.predicted:.4g}",
             f"[{VERDICT_STYLE[c.verdict]}]{c.verdict}[/]",
         )  # fmt: skip
     return table
+
+
+def remarks(claim: Claim) -> list[str]:
+    """Say what a verdict was asked under, what it must beat, and what stays or would decide."""
+    lines = []
+    if claim.precondition:
+        met = "met" if claim.precondition.met else "not met"
+        lines.append(f"{met}: {claim.precondition.text} (measured {claim.precondition.measured:.4g})")
+    if claim.dull_rule:
+        beaten = {True: "beats", False: "does not beat", None: "cannot be told from"}[claim.dull_rule.beaten]
+        lines.append(f"{beaten} {claim.dull_rule.name} ({claim.dull_rule.value:.4g})")
+    if claim.corrected_verdict and claim.corrected_verdict != claim.verdict:
+        lines.append(f"{claim.corrected_verdict} when corrected for {claim.family_size} claims")
+    if claim.samples_needed:
+        lines.append(f"{claim.samples} samples; about {claim.samples_needed} would decide")
+    return lines
 
 
 def summary(claims: list[Claim]) -> str:
@@ -52,8 +69,9 @@ def summary(claims: list[Claim]) -> str:
     for kind in ("theorem", "measured"):
         of_kind = [c for c in claims if c.kind == kind]
         counts = ", ".join(
-            f"[{style}]{sum(c.verdict == verdict for c in of_kind)} {verdict}[/]"
+            f"[{style}]{n} {verdict}[/]"
             for verdict, style in VERDICT_STYLE.items()
+            if (n := sum(c.verdict == verdict for c in of_kind)) or verdict != "not this regime"
         )
         lines.append(f"{len(of_kind)} {kind} claims: {counts}")
     return "\n".join(lines)

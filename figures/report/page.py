@@ -21,12 +21,13 @@ from .explorer import explorer_data
 from .sources import find_source
 
 _PACKAGES = ("selfdistill", "numpy", "scipy", "scikit-learn", "torch", "xarray", "matplotlib")
-_VERDICTS = ("holds", "fails", "undecided")
+_VERDICTS = ("holds", "fails", "undecided", "not this regime")
 _SCALES = {
     "smoke": "the smallest sizes that run, for trying out. Theorems are checked all the same; verdicts on measured "
     "claims mean little here. Take quick or full for those.",
     "quick": "small networks and data, minutes on two cores. Verdicts on measured claims hold for these sizes; the "
     "papers' are those of full.",
+    "thorough": "larger data and more seeds, hours on two cores. Verdicts on measured claims hold for these sizes.",
     "full": "the papers' sizes, as far as the data are at hand.",
 }
 _TEMPLATES = Path(__file__).parent / "templates"
