@@ -14,8 +14,8 @@ import scipy.stats
 import torch
 
 from ..theory import InputError
+from ..theory.base.probabilities import check_probabilities
 from ..theory.base.validation import Array, as_real_array, check_count
-from ..theory.labels.soft_targets import check_probabilities
 
 Bins = Literal["fixed", "equal-mass"]
 

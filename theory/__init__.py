@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .base import probabilities
+from .base.probabilities import one_hot
 from .base.validation import IndefiniteGramError, InfeasibleToleranceError, InputError
 from .clusters.exact_softmax import ClusteredFit, distill_clustered_softmax, exact_minimum_rounds
 from .clusters.features import ClusteredFeatures
@@ -36,8 +38,6 @@ from .labels.noise import (
     superclass_groups,
 )
 from .labels.partial_labels import (
-    leave_one_out_outputs,
-    leave_one_out_targets,
     partial_label_condition,
     top_targets,
     top_two_targets,
@@ -55,10 +55,9 @@ from .labels.soft_targets import (
     beta_targets,
     label_smoothing,
     mixed_targets,
-    one_hot,
     soft_label_weights,
-    softmax,
 )
+from .softmax.leave_one_out import leave_one_out_outputs, leave_one_out_targets
 from .softmax.regression import SoftmaxFit, SoftmaxRegression, distill_linearised, fit_softmax_regression
 from .spectra.chunk_reduction import FeatureSpectrum
 from .spectra.gauss_radau import KrylovError
@@ -73,6 +72,9 @@ from .spectra.memory_cost import (
     require_memory,
 )
 from .spectra.spectrum import Spectrum
+
+# The room `softmax` would hide the function of its name, so that is bound once the room is loaded.
+softmax = probabilities.softmax
 
 if TYPE_CHECKING:
     from .estimators.kernel_ridge import SelfDistilledKernelRidge

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn import datasets as bundled
 from sklearn.model_selection import train_test_split
 
+from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import Array, InputError, check_count
-from ...theory.labels.soft_targets import one_hot
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 from ...theory import bias_variance_of_mean_log
+from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import (
     Array,
     InputError,
@@ -18,7 +19,6 @@ from ...theory.base.validation import (
     check_nonnegative,
     check_positive,
 )
-from ...theory.labels.soft_targets import one_hot
 from ..data.problems import Split, draw_problems
 from ..methods.catalogue import CROSS_ENTROPY, SELF_DISTILLATION, WEIGHTED_SOFT_LABELS
 from ..methods.guides import Method

@@ -10,8 +10,8 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
 from ...theory import Spectrum, Trajectory, collapse_bounds, distill_to_tolerance
+from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import Array, check_count, check_nonnegative, check_positive
-from ...theory.labels.soft_targets import one_hot
 from ..data.datasets import Data, load
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...theory import corrupt_labels, corruption_matrix
+from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import (
     Array,
     InputError,
@@ -23,7 +24,6 @@ from ...theory.base.validation import (
     check_fraction,
     check_seeds,
 )
-from ...theory.labels.soft_targets import one_hot
 from ..data.cifar import CropAndFlip, load_cifar
 from ..data.datasets import Data, load
 from ..jobs.threads import one_thread

@@ -14,6 +14,7 @@ import xarray as xr
 from torch import Tensor
 
 from ...theory import progressive_weight, regularization_samples
+from ...theory.base.probabilities import softmax
 from ...theory.base.validation import (
     Array,
     check_choice,
@@ -25,7 +26,6 @@ from ...theory.base.validation import (
 )
 from ...theory.labels.bias_variance import Reading
 from ...theory.labels.progressive import Schedule
-from ...theory.labels.soft_targets import softmax
 from .. import metrics
 from ..data.problems import Split, draw_problems
 from ..methods.catalogue import (

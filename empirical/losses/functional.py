@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...theory import InputError, beta_targets, label_smoothing, mixed_targets, soft_label_weights
+from ...theory.base.probabilities import check_probabilities, one_hot
 from ...theory.base.validation import check_fraction, check_positive
-from ...theory.labels.soft_targets import Convention, check_probabilities, one_hot
+from ...theory.labels.soft_targets import Convention
 
 Reduction = Literal["mean", "none"]
 

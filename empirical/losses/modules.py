@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ...theory import InputError, ema_decay, progressive_weight
+from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import (
     check_choice,
     check_count,
@@ -23,7 +24,7 @@ from ...theory.base.validation import (
     check_positive,
 )
 from ...theory.labels.progressive import Schedule
-from ...theory.labels.soft_targets import Convention, one_hot
+from ...theory.labels.soft_targets import Convention
 from .functional import (
     beta_smoothing_loss,
     distillation_loss,

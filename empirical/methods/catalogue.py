@@ -29,7 +29,7 @@ from ...theory import (
     regularization_samples,
     soft_label_weights,
 )
-from ...theory.labels.soft_targets import one_hot, softmax
+from ...theory.base.probabilities import one_hot, softmax
 from .guides import Method, Samples, Term
 
 WEIGHT_DECAYS = (3e-3, 1e-2, 3e-2)

@@ -10,9 +10,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ..base.probabilities import as_distributions
 from ..base.validation import Array, InputError, check_count, refuse_mask
 from ..labels.partial_labels import top_two_targets
-from ..softmax.regression import SoftmaxFit, SoftmaxRegression, as_distributions
+from ..softmax.regression import SoftmaxFit, SoftmaxRegression
 from .kernel_mixin import KernelMixin
 
 

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
+from ..base.probabilities import check_probabilities, one_hot, softmax
 from ..base.validation import Array, InputError, as_real_array, check_positive, refuse_mask
-from .soft_targets import check_probabilities, one_hot, softmax
 
 Reading = Literal["push", "magnitude"]
 

@@ -7,40 +7,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..base.validation import Array, InputError, as_matrix, check_count, check_fraction, refuse_mask
-from .soft_targets import one_hot
+from ..base.probabilities import as_distributions, as_labels, one_hot
+from ..base.validation import Array, InputError, as_matrix, check_count, check_fraction
 
 NoiseModel = Literal["symmetric", "asymmetric", "superclass"]
 # Complete linkage is cut at this part of its largest height, as Jeong & Chung do.
 LINKAGE_CUT = 0.8
-_ROUNDING = 1e-9
-
-
-def as_labels(labels: Any, n_classes: int | None = None, name: str = "labels") -> Array:
-    """Return class labels as an integer vector, checked against the number of classes.
-
-    Raises
-    ------
-    InputError
-        If it is not a vector of whole numbers in ``0 … n_classes − 1``.
-    """
-    refuse_mask(labels, name)
-    values = np.asarray(labels)
-    if values.ndim != 1 or len(values) == 0 or values.dtype.kind not in "iuf":
-        raise InputError(
-            f"{name} must be a vector of class numbers 0, 1, …; got shape {values.shape} of {values.dtype}."
-        )
-    if not np.isfinite(values).all() or (values != np.floor(values)).any():
-        raise InputError(f"{name} must be whole class numbers; encode them as 0, 1, … first.")
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or (n_classes is not None and high >= n_classes):
-        allowed = f"0 … {n_classes - 1}" if n_classes is not None else "0, 1, …"
-        raise InputError(f"{name} must lie in {allowed}; got {low if low < 0 else high}.")
-    return values.astype(np.int64)
 
 
 def as_corruption(corruption: Any) -> Array:
-    """Return a corruption matrix, checked: square, non-negative, rows that sum to 1.
+    """Return a corruption matrix, checked: square, each row a distribution.
 
     Raises
     ------
@@ -53,13 +29,8 @@ def as_corruption(corruption: Any) -> Array:
             f"corruption must be square, one row a true class and one column a given label; "
             f"got shape {matrix.shape}."
         )
-    if matrix.min() < 0:
-        raise InputError(f"corruption must hold probabilities; it has an entry {matrix.min():g}.")
-    sums = matrix.sum(axis=1)
-    worst = int(np.abs(sums - 1).argmax())
-    if abs(sums[worst] - 1) > _ROUNDING:
-        raise InputError(f"every row of corruption must sum to 1; row {worst} sums to {sums[worst]:g}.")
-    return matrix
+    rows = as_distributions(matrix, len(matrix), "corruption")
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
 def as_groups(groups: Any, n_classes: int) -> Array:
@@ -188,7 +159,7 @@ def corrupt_labels(
 
 def _rounded_counts(probabilities: Array, total: int) -> Array:
     expected = probabilities * total
-    counts = np.floor(expected + _ROUNDING).astype(np.int64)
+    counts = np.floor(expected + 1e-9).astype(np.int64)
     by_remainder = np.argsort(counts - expected, kind="stable")
     counts[by_remainder[: total - int(counts.sum())]] += 1
     return counts

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..base.probabilities import check_probabilities, one_hot
 from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, check_positive
-from .soft_targets import check_probabilities, one_hot
 
 
 def dirichlet_mode(concentration: Any) -> Array:

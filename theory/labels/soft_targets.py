@@ -11,90 +11,31 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
-from ..base.validation import InputError, check_count, check_fraction, check_positive, refuse_mask
+from ..base.probabilities import (
+    as_array,
+    as_arrays,
+    as_real_floats,
+    check_probabilities,
+    check_same_samples,
+    one_hot,
+)
+from ..base.validation import InputError, check_fraction
 
 Convention = Literal["szegedy", "zhang"]
-
-
-def one_hot(labels: Any, n_classes: int, *, like: Any = None, check: bool = True) -> Any:
-    """Labels as distributions.
-
-    Parameters
-    ----------
-    labels : integer array (..., N)
-    n_classes : int
-        At least 2.
-    like : array, optional
-        Whose floating-point type the result takes; without it the library's default.
-
-    Returns
-    -------
-    array (..., N, n_classes)
-
-    Raises
-    ------
-    InputError
-        If labels are not whole numbers in ``0 … n_classes − 1``, or there are fewer than two classes.
-    """
-    (labels,) = _arrays(labels)
-    xp = array_namespace(labels)
-    n_classes = check_count(
-        n_classes, "n_classes", least=2
-    )  # one class leaves nowhere for the rest of a target
-    if not xp.isdtype(labels.dtype, "integral"):
-        raise InputError(f"labels must be whole numbers, one a sample; got an array of {labels.dtype}.")
-    if check and 0 not in labels.shape and not bool(xp.all((labels >= 0) & (labels < n_classes))):
-        raise InputError(
-            f"labels must lie in 0 … {n_classes - 1} for {n_classes} classes; got "
-            f"{int(xp.min(labels))} … {int(xp.max(labels))}."
-        )
-    classes = xp.arange(n_classes, dtype=labels.dtype, device=device(labels))
-    kind = like.dtype if like is not None else xp.asarray(0.5).dtype
-    return xp.astype(labels[..., None] == classes, kind)
-
-
-def _arrays(*values: Any) -> tuple[Any, ...]:
-    """Arrays as they are; lists and numbers as NumPy arrays."""
-    for value in values:
-        refuse_mask(value, "an array")
-    return tuple(value if hasattr(value, "shape") else np.asarray(value) for value in values)
-
-
-def check_probabilities(probabilities: Any, name: str) -> None:
-    """Raise `InputError` unless the last axis holds distributions, up to the rounding of their type."""
-    xp = array_namespace(probabilities)
-    if probabilities.ndim < 1 or not xp.isdtype(probabilities.dtype, "real floating"):
-        raise InputError(
-            f"{name} must hold one distribution a sample, (..., N, K) floating-point numbers; got shape "
-            f"{tuple(probabilities.shape)} of {probabilities.dtype}."
-        )
-    if 0 in probabilities.shape:
-        return
-    total = xp.sum(probabilities, axis=-1)
-    slack = max(1e-4, 2 * float(xp.finfo(probabilities.dtype).eps))
-    worst = float(xp.max(xp.abs(total - 1)))
-    least = float(xp.min(probabilities))
-    if not (worst <= slack and least >= -slack):
-        raise InputError(
-            f"{name} must be probabilities: at least 0, with a sum of 1 over the last axis; the least is "
-            f"{least:.4g} and a sum is off by {worst:.4g}. Apply a softmax to logits first."
-        )
-
-
-def _check_same_samples(labels: Any, other: Any, name: str, *, classes: bool) -> None:
-    shape = tuple(other.shape[:-1]) if classes else tuple(other.shape)
-    if tuple(labels.shape) != shape:
-        raise InputError(
-            f"{name} must have one entry a label, {tuple(labels.shape)}; got shape {tuple(other.shape)}."
-        )
+# What the authors of weighted soft labels put in place of a teacher's loss of zero.
+_LEAST_LOSS = 1e-7
 
 
 def _as_weight(weight: Any, name: str, labels: Any, *, check: bool) -> Any:
     """A fraction, or an array of fractions, one a label, with a class axis added."""
-    if not hasattr(weight, "shape") or weight.shape == ():
+    if not isinstance(weight, list | tuple) and getattr(weight, "shape", ()) == ():
         return check_fraction(weight, name) if check else weight
+    if check:
+        weight = as_real_floats(weight, name)
+        as_arrays(**{name: weight, "labels": labels})
+    weight = as_array(weight, name, check=check)
     try:
         fits = np.broadcast_shapes(tuple(weight.shape), tuple(labels.shape)) == tuple(labels.shape)
     except ValueError:
@@ -153,7 +94,7 @@ def label_smoothing(
     >>> label_smoothing(np.array([1]), 0.3, 4, "zhang")
     array([[0.1, 0.7, 0.1, 0.1]])
     """
-    (labels,) = _arrays(labels)
+    labels = as_array(labels, "labels", check=check)
     epsilon = _as_weight(epsilon, "epsilon", labels, check=check)
     hot = one_hot(labels, n_classes, like=like, check=check)
     if convention == "szegedy":
@@ -194,9 +135,10 @@ def mixed_targets(labels: Any, probabilities: Any, weight: Any, *, check: bool =
     >>> mixed_targets(np.array([0]), np.array([[0.5, 0.25, 0.25]]), 0.5)
     array([[0.75 , 0.125, 0.125]])
     """
-    labels, probabilities = _arrays(labels, probabilities)
-    _check_same_samples(labels, probabilities, "probabilities", classes=True)
+    labels, probabilities = as_arrays(labels=labels, probabilities=probabilities, check=check)
+    check_same_samples(labels, probabilities, "probabilities", classes=True)
     if check:
+        probabilities = as_real_floats(probabilities, "probabilities")
         check_probabilities(probabilities, "probabilities")
     alpha = _as_weight(weight, "weight", labels, check=check)
     hot = one_hot(labels, int(probabilities.shape[-1]), like=probabilities, check=check)
@@ -239,10 +181,12 @@ def beta_targets(labels: Any, confidence: Any, draws: Any, n_classes: int, *, ch
     array([[0.8, 0.1, 0.1],
            [0.3, 0.4, 0.3]])
     """
-    labels, confidence, draws = _arrays(labels, confidence, draws)
+    labels, confidence, draws = as_arrays(labels=labels, confidence=confidence, draws=draws, check=check)
+    if check:
+        confidence, draws = as_real_floats(confidence, "confidence"), as_real_floats(draws, "draws")
     xp = array_namespace(labels, confidence, draws)
-    _check_same_samples(labels, confidence, "confidence", classes=False)
-    _check_same_samples(labels, draws, "draws", classes=False)
+    check_same_samples(labels, confidence, "confidence")
+    check_same_samples(labels, draws, "draws")
     if check and 0 not in labels.shape:
         if not bool(xp.all((draws >= 0) & (draws <= 1))):
             raise InputError("every draw must lie in [0, 1]; they are masses of a label.")
@@ -263,43 +207,32 @@ def soft_label_weights(student_loss: Any, teacher_loss: Any, *, check: bool = Tr
     Parameters
     ----------
     student_loss, teacher_loss : array (..., N)
-        Cross-entropy of each at temperature 1 on the label. A teacher loss of 0 is read as 1e-7, as the
-        authors do; rounding may take w to 1.
+        Cross-entropy of each at temperature 1 on the label. A teacher's loss of 0 is read as 1e-7 (the
+        authors add that to every loss); rounding may take w to 1.
 
     Raises
     ------
     InputError
-        If shapes disagree, or a loss is negative.
+        If shapes disagree, a loss is negative or NaN, or both losses of a sample are infinite.
 
     References
     ----------
     Zhou et al. 2021, equation 6 and their code; claim W3.
     """
-    student_loss, teacher_loss = _arrays(student_loss, teacher_loss)
+    student_loss, teacher_loss = as_arrays(student_loss=student_loss, teacher_loss=teacher_loss, check=check)
+    if check:
+        student_loss = as_real_floats(student_loss, "student_loss")
+        teacher_loss = as_real_floats(teacher_loss, "teacher_loss")
     xp = array_namespace(student_loss, teacher_loss)
-    _check_same_samples(student_loss, teacher_loss, "teacher_loss", classes=False)
+    check_same_samples(student_loss, teacher_loss, "teacher_loss")
     for name, loss in (("student_loss", student_loss), ("teacher_loss", teacher_loss)):
-        if check and bool(xp.any(loss < 0)):
-            raise InputError(f"every {name} must be at least 0, as a cross-entropy is; one is negative.")
-    return -xp.expm1(-student_loss / (teacher_loss + 1e-7))
-
-
-def softmax(logits: Any, temperature: Any = 1.0, *, check: bool = True) -> Any:
-    """Distributions from logits over the last axis, safe at any magnitude.
-
-    Parameters
-    ----------
-    logits : array (..., K)
-    temperature : float
-        Above 0. With ``check=False`` also an array that broadcasts against the logits.
-
-    Raises
-    ------
-    InputError
-        If the temperature is not a finite number above 0.
-    """
-    (logits,) = _arrays(logits)
-    xp = array_namespace(logits)
-    scaled = logits / (check_positive(temperature, "temperature") if check else temperature)
-    exponentials = xp.exp(scaled - xp.max(scaled, axis=-1, keepdims=True))
-    return exponentials / xp.sum(exponentials, axis=-1, keepdims=True)
+        if check and not bool(xp.all(loss >= 0)):
+            raise InputError(
+                f"every {name} must be at least 0, as a cross-entropy is; one is negative or NaN."
+            )
+    if check and bool(xp.any(xp.isinf(student_loss) & xp.isinf(teacher_loss))):
+        raise InputError(
+            "of two infinite losses none is larger: a sample's student or teacher_loss must be finite."
+        )
+    ratio = student_loss / xp.where(teacher_loss == 0, _LEAST_LOSS, teacher_loss)
+    return -xp.expm1(-ratio)

@@ -7,17 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
+from ..base.probabilities import softmax
 from ..base.validation import Array
 
 _NEWTON_STEPS = 200
 _CG_STEPS = 2000
-
-
-def row_softmax(logits: Array) -> Array:
-    """Softmax of every row (SciPy's has an overhead that small problems feel)."""
-    values = np.exp(logits - logits.max(axis=1, keepdims=True))
-    values /= values.sum(axis=1, keepdims=True)
-    return values
 
 
 class Design(Protocol):
@@ -57,7 +51,7 @@ class _Point:
 
 
 def _point(design: Design, targets: Array, ridge: float, weights: Array, logits: Array) -> _Point:
-    outputs = row_softmax(logits)
+    outputs = softmax(logits, check=False)
     gradient = design.adjoint(outputs - targets) + ridge * weights
     direction, direction_logits = design.precondition(gradient, ridge)
     size = design.inner(gradient, direction, direction_logits)
@@ -93,7 +87,7 @@ def solve_softmax(
     first = here.size
     stationarity = np.inf
     for step in range(_NEWTON_STEPS):
-        implied = row_softmax(here.logits - design.forward(here.gradient) / ridge)
+        implied = softmax(here.logits - design.forward(here.gradient) / ridge, check=False)
         stationarity = float(np.abs(here.outputs - implied).max())
         if stationarity <= tolerance or here.size <= 0:
             return here.weights, here.outputs, stationarity, step

@@ -7,43 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from ..base.probabilities import as_distributions, softmax
 from ..base.validation import (
     Array,
     InputError,
     as_gram,
     as_matrix,
-    as_targets,
     check_count,
     check_nonnegative,
     check_positive,
 )
 from ..distillation.schedules import Trajectory, distill_with_ridge
 from ..spectra.spectrum import Spectrum, as_spectrum
-from .newton import Design, row_softmax, solve_softmax
+from .newton import Design, solve_softmax
 from .operators import EigenbasisDesign, GramDesign
 
 TOLERANCE = 1e-9
-
-
-def as_distributions(targets: Any, n_samples: int) -> Array:
-    """Return soft targets (N, K), checked: no negative entries, rows that sum to 1.
-
-    Raises
-    ------
-    InputError
-        If a row is no distribution; the message names it.
-    """
-    t = as_targets(targets, n_samples)
-    if t.ndim != 2 or t.shape[1] < 2:
-        raise InputError(f"targets must be distributions over at least two classes; got shape {t.shape}.")
-    if t.min() < -1e-9:
-        row = int(t.min(axis=1).argmin())
-        raise InputError(f"targets must be probabilities; row {row} has an entry {t[row].min():g}.")
-    sums = t.sum(axis=1)
-    worst = int(np.abs(sums - 1).argmax())
-    if abs(sums[worst] - 1) > 1e-6:
-        raise InputError(f"every row of targets must sum to 1; row {worst} sums to {sums[worst]:g}.")
-    return t
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +68,7 @@ class SoftmaxFit:
             raise InputError(f"points must have {len(map_)} columns ({kind}); got shape {x.shape}.")
         logits = x @ map_
         k = logits.shape[1]
-        return 1 / k + logits / k if self.linearised else row_softmax(logits)
+        return 1 / k + logits / k if self.linearised else softmax(logits, check=False)
 
 
 class SoftmaxRegression:
@@ -286,5 +265,5 @@ def _linearised(gram: Any, features: Any, targets: Any, ridge: float) -> Softmax
     dual = (t - outputs) / (ridge * n)
     weights = None if by_gram else given.T @ dual
     logits = given @ (dual if weights is None else weights)
-    gap = float(np.abs(outputs - row_softmax(logits)).max())
+    gap = float(np.abs(outputs - softmax(logits, check=False)).max())
     return SoftmaxFit(outputs, dual, weights, gap, 0, True)

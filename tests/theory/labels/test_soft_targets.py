@@ -17,7 +17,7 @@ from selfdistill.theory import (
     mixed_targets,
     soft_label_weights,
 )
-from selfdistill.theory.labels.soft_targets import one_hot, softmax
+from selfdistill.theory.base.probabilities import one_hot, softmax
 
 
 def authors_beta_targets(labels, confidence, draws, n_classes):
@@ -143,7 +143,7 @@ def test_softmax_is_safe_at_any_magnitude():
         (lambda: mixed_targets(np.array([0]), np.array([[np.nan, 0.6]]), 0.5), "probabilities"),
         (lambda: mixed_targets(np.array([0]), np.array([[0.5, 0.5]]), -0.1), "weight"),
         (lambda: mixed_targets(np.array([0]), np.array([[0.5, 0.5]]), np.array([2.0])), "weight"),
-        (lambda: mixed_targets(np.array([0, 1]), np.array([[0.5, 0.5]]), 0.5), "one entry a label"),
+        (lambda: mixed_targets(np.array([0, 1]), np.array([[0.5, 0.5]]), 0.5), "one row a label"),
         (lambda: beta_targets(np.array([0]), np.array([0.5]), np.array([1.5]), 3), "draw"),
         (lambda: beta_targets(np.array([0]), np.array([np.nan]), np.array([0.5]), 3), "NaN"),
         (lambda: beta_targets(np.array([0]), np.array([0.5, 0.1]), np.array([0.5]), 3), "confidence"),
