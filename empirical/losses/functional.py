@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ...theory import InputError, beta_targets, label_smoothing, mixed_targets, soft_label_weights
 from ...theory.base.probabilities import check_probabilities, one_hot
 from ...theory.base.validation import check_fraction, check_positive
-from ...theory.labels.soft_targets import Convention
+from ...theory.labels.soft_targets import AUTHORS_LEAST_LOSS, Convention
 
 Reduction = Literal["mean", "none"]
 
@@ -207,7 +207,7 @@ def weighted_soft_label_loss(
     _check_pair(student_logits, teacher_logits)
     hard = _label_loss(log_probabilities(student_logits, check=check), labels, check=check)
     teacher = _label_loss(log_probabilities(teacher_logits.detach(), check=check), labels, check=False)
-    weights = soft_label_weights(hard.detach(), teacher, check=check)
+    weights = soft_label_weights(hard.detach(), teacher, added=AUTHORS_LEAST_LOSS, check=check)
     soft = _soft_loss(student_logits, teacher_logits, temperature, check=check)
     return _reduce(hard + alpha * weights * soft, reduction)
 

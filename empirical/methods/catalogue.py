@@ -30,6 +30,7 @@ from ...theory import (
     soft_label_weights,
 )
 from ...theory.base.probabilities import one_hot, softmax
+from ...theory.labels.soft_targets import AUTHORS_LEAST_LOSS
 from .guides import Method, Samples, Term
 
 WEIGHT_DECAYS = (3e-3, 1e-2, 3e-2)
@@ -89,7 +90,7 @@ def weighted_soft_labels(s: Samples) -> list[Term]:
     assert s.teacher is not None
     alpha, tau = s.settings["alpha"], s.settings["temperature"]
     losses = [-(_labels(s) * F.log_softmax(z, -1)).sum(-1) for z in (s.logits, s.teacher)]
-    weight = soft_label_weights(*losses, check=False)
+    weight = soft_label_weights(*losses, added=AUTHORS_LEAST_LOSS, check=False)
     return [Term(_labels(s)), Term(_teacher(s, tau), alpha * weight * tau**2, tau)]
 
 

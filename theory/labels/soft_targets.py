@@ -24,8 +24,8 @@ from ..base.probabilities import (
 from ..base.validation import InputError, check_fraction
 
 Convention = Literal["szegedy", "zhang"]
-# What the authors of weighted soft labels put in place of a teacher's loss of zero.
-_LEAST_LOSS = 1e-7
+# What the authors of weighted soft labels add to every loss of the teacher, so that none is zero.
+AUTHORS_LEAST_LOSS = 1e-7
 
 
 def _as_weight(weight: Any, name: str, labels: Any, *, check: bool) -> Any:
@@ -198,7 +198,9 @@ def beta_targets(labels: Any, confidence: Any, draws: Any, n_classes: int, *, ch
     return mass * hot + (1 - mass) / (n_classes - 1) * (1 - hot)
 
 
-def soft_label_weights(student_loss: Any, teacher_loss: Any, *, check: bool = True) -> Any:
+def soft_label_weights(
+    student_loss: Any, teacher_loss: Any, *, added: float = 0.0, check: bool = True
+) -> Any:
     """Weight of each sample's soft label: ``w = 1 − exp(−student loss / teacher loss)``, in [0, 1).
 
     Large where the student is still wrong (distillation lowers the bias there), near 0 where it already
@@ -207,8 +209,10 @@ def soft_label_weights(student_loss: Any, teacher_loss: Any, *, check: bool = Tr
     Parameters
     ----------
     student_loss, teacher_loss : array (..., N)
-        Cross-entropy of each at temperature 1 on the label. A teacher's loss of 0 is read as 1e-7 (the
-        authors add that to every loss); rounding may take w to 1.
+        Cross-entropy of each at temperature 1 on the label. A teacher's loss of 0 is read as 1e-7;
+        rounding may take w to 1.
+    added : float
+        Added to every teacher loss before the division: 1e-7 in the authors' code.
 
     Raises
     ------
@@ -234,5 +238,6 @@ def soft_label_weights(student_loss: Any, teacher_loss: Any, *, check: bool = Tr
         raise InputError(
             "of two infinite losses none is larger: a sample's student or teacher_loss must be finite."
         )
-    ratio = student_loss / xp.where(teacher_loss == 0, _LEAST_LOSS, teacher_loss)
+    against = teacher_loss + added
+    ratio = student_loss / xp.where(against == 0, AUTHORS_LEAST_LOSS, against)
     return -xp.expm1(-ratio)

@@ -116,6 +116,14 @@ def test_weights_lie_in_zero_one_and_grow_with_the_students_loss():
     assert np.isfinite(soft_label_weights(np.array([1e4, 0.0]), np.zeros(2))).all()
 
 
+def test_a_teacher_that_is_nearly_sure_is_weighed_by_its_own_loss():
+    teacher = np.array([1e-9, 1e-7, 3e-5, 0.0])
+    expected = -np.expm1(-np.array([0.5e-9, 2e-8, 1e-5, 1e-8]) / [1e-9, 1e-7, 3e-5, 1e-7])
+    np.testing.assert_allclose(soft_label_weights([0.5e-9, 2e-8, 1e-5, 1e-8], teacher), expected, rtol=1e-12)
+    authors = -np.expm1(-0.5 / (teacher + 1e-7))
+    np.testing.assert_allclose(soft_label_weights(np.full(4, 0.5), teacher, added=1e-7), authors, rtol=1e-12)
+
+
 def test_ema_decay_starts_as_a_plain_mean(rng):
     values = rng.normal(size=50)
     average = 0.0
