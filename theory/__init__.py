@@ -10,6 +10,7 @@ from .clusters.features import ClusteredFeatures
 from .distillation.collapse import CollapseBounds, collapse_bounds
 from .distillation.grid import DistillationGrid, collapse_rounds_grid, distill_grid, distill_ridge_grid
 from .distillation.leave_one_out import leave_one_out, leave_one_out_errors
+from .distillation.mixing import Mixing, mix_rounds, optimal_mixing, oracle_mixing
 from .distillation.one_round import (
     GeneralizationBound,
     OneRoundKernel,
@@ -96,6 +97,7 @@ __all__ = [
     "KrylovError",
     "KrylovNotConvergedError",
     "KrylovSpectrum",
+    "Mixing",
     "OneRoundKernel",
     "RandomFeatures",
     "RiskCurve",
@@ -148,9 +150,12 @@ __all__ = [
     "leave_one_out_errors",
     "leave_one_out_outputs",
     "leave_one_out_targets",
+    "mix_rounds",
     "mixed_targets",
     "one_hot",
     "one_round_kernel",
+    "optimal_mixing",
+    "oracle_mixing",
     "partial_label_condition",
     "prior_strength",
     "progressive_trajectory",

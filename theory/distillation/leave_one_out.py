@@ -80,8 +80,10 @@ def leave_one_out(
     penalties = check_penalties(ridge, rounds)
     weights = check_weights(ground_truth_weight, len(penalties))
     filters = _filters(np.append(spectrum.eigenvalues, 0.0), penalties, weights)
-    outside, remainder = _outside(spectrum)
-    diagonals = _diagonals(spectrum, filters.responses[:, :-1]) + outside[:, None] * filters.responses[:, -1]
+    outside, remainder = outside_basis(spectrum)
+    diagonals = (
+        row_diagonals(spectrum, filters.responses[:, :-1]) + outside[:, None] * filters.responses[:, -1]
+    )
     residuals = _residuals(spectrum, filters.residuals, remainder)
     y = to_host(spectrum.targets).astype(np.float64, copy=False)
     predictions = np.empty((len(penalties), *y.shape))
@@ -216,13 +218,13 @@ def _filters(d: Array, penalties: Array, weights: Array) -> _Filters:
     return _Filters(residuals, np.array(responses).reshape(-1, len(d)), which)
 
 
-def _outside(spectrum: Spectrum) -> tuple[Array, Array]:
+def outside_basis(spectrum: Spectrum) -> tuple[Array, Array]:
     """Squared length of every sample's part outside the basis (n,), and the targets' part there (n, k)."""
     n, outputs = spectrum.n_samples, spectrum.n_outputs
     basis = spectrum.basis
     if basis is None or basis.shape[0] == basis.shape[1]:
         return np.zeros(n), np.zeros((n, outputs))
-    length = 1 - _diagonals(spectrum, np.ones((1, len(spectrum.eigenvalues))))[:, 0]
+    length = 1 - row_diagonals(spectrum, np.ones((1, len(spectrum.eigenvalues))))[:, 0]
     remainder = to_host(spectrum.targets) - to_host(spectrum.expand(spectrum.coefficients))
     # Such a sample alone spans a direction of the features: what is left of it is rounding.
     spanned = length < 100 * np.sqrt(n) * spectrum.roundoff
@@ -239,7 +241,7 @@ def _residuals(spectrum: Spectrum, filters: Array, remainder: Array) -> Array:
     return inside.transpose(1, 0, 2) + filters[:, -1, None, None] * remainder
 
 
-def _diagonals(spectrum: Spectrum, filters: Array) -> Array:
+def row_diagonals(spectrum: Spectrum, filters: Array) -> Array:
     """Diagonals (n, J) of ``V diag(filter) Vᵀ`` for filters (J, m); squares are taken block by block."""
     basis: Any = spectrum.basis
     if basis is None:
