@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...theory.base.validation import Array, InputError, check_choice, check_count
+from ...theory.base.validation import Array, InputError, as_generator, check_choice, check_count
 from ..training.members import Batch
 from .datasets import Data, standardise
 
@@ -68,7 +68,7 @@ def locate(name: str, folder: str | Path | None = None) -> Path:
 
 
 def load_cifar(
-    name: str, n_train: int, n_test: int, rng: np.random.Generator, folder: str | Path | None = None
+    name: str, n_train: int, n_test: int, rng: np.random.Generator | int, folder: str | Path | None = None
 ) -> Data:
     """Draw training and test images.
 
@@ -77,7 +77,7 @@ def load_cifar(
     name : {"cifar10", "cifar100"}
     n_train, n_test : int
         Up to 50,000 and 10,000.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or int
     folder : path, optional
         Where the binary version lies, archive or unpacked; also taken from ``SELFDISTILL_CIFAR``. Otherwise it
         is downloaded once with pooch and its hash is checked.
@@ -92,6 +92,7 @@ def load_cifar(
     InputError
         If the name is unknown, the files are missing, or there is no network.
     """
+    rng = as_generator(rng)
     root = locate(name, folder)
     archive, _, train_files, test_files, label_bytes, n_classes = _SETS[name]
     x, y = _draw(root, archive, train_files, label_bytes, n_classes, check_count(n_train, "n_train"), rng)

@@ -10,7 +10,7 @@ from sklearn import datasets as bundled
 from sklearn.model_selection import train_test_split
 
 from ...theory.base.probabilities import one_hot
-from ...theory.base.validation import Array, InputError, check_count
+from ...theory.base.validation import Array, InputError, as_generator, check_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator | int) -
     """
     n_train = check_count(n_train, "n_train")
     n_test = check_count(n_test, "n_test")
-    rng = np.random.default_rng(rng)
+    rng = as_generator(rng)
     base, pair = _parse(name)
     source, n_classes = _SOURCES[base]
     x, y = source(n_train + n_test, rng)

@@ -13,7 +13,16 @@ import array_api_compat as compat
 import numpy as np
 import scipy.linalg
 
-from .validation import Array, InputError, as_gram, as_matrix, as_real_array, as_targets
+from .validation import (
+    Array,
+    InputError,
+    as_matrix,
+    as_real_array,
+    as_targets,
+    asymmetry,
+    check_square,
+    symmetry_slack,
+)
 
 
 def is_foreign(value: Any) -> bool:
@@ -85,22 +94,24 @@ def as_two_dimensional(value: Any, name: str) -> Any:
 
 
 def as_symmetric(value: Any, name: str = "gram") -> Any:
-    """Return a square matrix of its own kind, symmetric up to rounding, made exactly symmetric."""
-    if not is_foreign(value):
-        return as_gram(value, name)
+    """Return a square matrix of its own kind, symmetric up to rounding, made exactly symmetric.
+
+    Definiteness is checked where the eigenvalues are computed.
+
+    Raises
+    ------
+    InputError
+        If it is not a finite square symmetric matrix.
+    """
     matrix = as_two_dimensional(value, name)
-    if matrix.shape[0] != matrix.shape[1]:
-        raise InputError(
-            f"{name} must be square, one row and column a sample; got shape {tuple(matrix.shape)}."
-        )
+    check_square(matrix.shape, name)
     xp = namespace(matrix)
-    difference = float(xp.max(xp.abs(matrix - matrix.T)))
-    if difference > 1e3 * roundoff(matrix) * float(xp.max(xp.abs(matrix))):
-        raise InputError(
-            f"{name} must be symmetric; two mirrored entries differ by {difference:.6g}. "
-            "A kernel matrix k(x_i, x_j) is symmetric."
-        )
-    return (matrix + matrix.T) / 2 if difference else matrix
+    gaps = xp.abs(matrix - matrix.T)
+    widest = float(xp.max(gaps))
+    if widest > symmetry_slack(roundoff(matrix)) * float(xp.max(xp.abs(matrix))):
+        i, j = divmod(int(xp.argmax(gaps)), matrix.shape[1])
+        raise asymmetry(name, i, j, float(matrix[i, j]), float(matrix[j, i]))
+    return matrix / 2 + matrix.T / 2 if widest else matrix
 
 
 def as_columns(value: Any, n_samples: int, pattern: Any, name: str = "targets") -> tuple[Any, bool]:

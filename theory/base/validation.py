@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import reprlib
+import sys
 from collections.abc import Callable, Sequence
+from decimal import ROUND_CEILING, Context
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +13,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
+# Seeds are counted up from the given ones and kept in NetCDF files, whose whole numbers have 32 bits.
+LARGEST_SEED = 2**31 - 10**6
 
 
 class InputError(ValueError):
@@ -38,8 +42,7 @@ class InfeasibleToleranceError(InputError):
 
 def _round_up(value: float) -> float:
     """Round a positive number up to six digits, so that the number a message names can be used."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 5)
-    return math.ceil(value / step) * step
+    return float(Context(prec=6, rounding=ROUND_CEILING).create_decimal_from_float(value))
 
 
 class IndefiniteGramError(InputError):
@@ -55,15 +58,37 @@ class IndefiniteGramError(InputError):
         self.eigenvalue = eigenvalue
         super().__init__(
             f"the gram is not positive semi-definite: it has an eigenvalue {eigenvalue:.6g} (the largest is "
-            f"{largest:.6g}). No kernel has such a gram: check that the kernel is a valid one and that no "
-            "noise was added to its entries."
+            f"{largest:.6g}), more than rounding explains. Check that the kernel is a valid one, that no noise was "
+            "added to its entries, and that the points lie near the origin: where their mean dwarfs their spread, "
+            "distances lose their digits, and subtracting the mean first restores them."
         )
+
+
+def check_semidefinite(smallest: float, largest: float, n_samples: int, eps: float) -> None:
+    """Raise `IndefiniteGramError` if the smallest eigenvalue of a gram is below zero by more than rounding.
+
+    Parameters
+    ----------
+    smallest, largest : float
+        Eigenvalues of the gram.
+    n_samples : int
+    eps : float
+        Distance from 1 to the next number in the precision that the eigenvalues were computed in.
+    """
+    if smallest < -semidefinite_slack(n_samples, eps) * max(largest, 0.0):
+        raise IndefiniteGramError(smallest, largest)
+
+
+def semidefinite_slack(n_samples: int, eps: float) -> float:
+    """How far below zero, as a share of the largest eigenvalue, rounding may take an eigenvalue of a gram."""
+    return 100 * n_samples * eps
 
 
 def refuse_mask(value: Any, name: str) -> None:
     """Raise if entries of a masked array are masked: `numpy.asarray` would bring back what they hide."""
-    if np.ma.is_masked(value):
-        hidden = int(np.ma.getmaskarray(value).sum())
+    parts = value if isinstance(value, list | tuple) else [value]
+    hidden = sum(int(np.ma.getmaskarray(part).sum()) for part in parts if np.ma.is_masked(part))
+    if hidden:
         raise InputError(
             f"{name} must be an array without gaps; it is a masked array with {hidden} "
             f"masked {'entry' if hidden == 1 else 'entries'}. Leave those samples out, or fill them in with .filled()."
@@ -86,13 +111,15 @@ def as_real_array(value: Any, name: str) -> Array:
         If it is not numeric, complex, masked, or holds NaN or infinite values.
     """
     refuse_mask(value, name)
+    if hasattr(value, "detach"):
+        value = value.detach()  # a torch tensor that requires gradients cannot be read as an array
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":
             array = array.astype(np.float64) if array.dtype.kind == "O" else array
         if array.dtype.kind not in "fiub":
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
             f"{name} must be an array of real numbers; got {type(value).__name__} "
             "that cannot be read as one. Encode text and dates as numbers first."
@@ -136,36 +163,45 @@ def as_targets(value: Any, n_samples: int, name: str = "targets") -> Array:
     return array
 
 
-def as_gram(value: Any, name: str = "gram") -> Array:
-    """Return a square matrix, symmetric up to rounding, made exactly symmetric.
+def check_square(shape: Sequence[int], name: str = "gram") -> None:
+    """Raise unless a shape is that of a square matrix with at least one row."""
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
+        raise InputError(f"{name} must be square, one row and column a sample; got shape {tuple(shape)}.")
 
-    Definiteness is checked where the eigenvalues are computed.
 
-    Raises
-    ------
-    InputError
-        If it is not a finite square symmetric matrix.
-    """
-    gram = as_matrix(value, name)
-    if gram.shape[0] != gram.shape[1]:
-        raise InputError(f"{name} must be square, one row and column a sample; got shape {gram.shape}.")
-    scale = float(np.abs(gram).max())
-    difference = float(np.abs(gram - gram.T).max())
-    if difference > 1e3 * np.finfo(gram.dtype).eps * scale:
-        i, j = (int(k) for k in np.unravel_index(np.abs(gram - gram.T).argmax(), gram.shape))
-        raise InputError(
-            f"{name} must be symmetric; {name}[{i}, {j}] = {gram[i, j]:.6g} but "
-            f"{name}[{j}, {i}] = {gram[j, i]:.6g}. A kernel matrix k(x_i, x_j) is symmetric."
-        )
-    return (gram + gram.T) / 2 if difference else gram
+def symmetry_slack(eps: float) -> float:
+    """How far apart, as a share of the largest entry, rounding may take two mirrored entries of a gram."""
+    return 1e3 * eps
+
+
+def asymmetry(name: str, i: int, j: int, entry: float, mirrored: float) -> InputError:
+    """Make the error of a gram whose entries (i, j) and (j, i) differ by more than rounding."""
+    return InputError(
+        f"{name} must be symmetric, as a kernel matrix k(x_i, x_j) is; {name}[{i}, {j}] = {entry:.6g} and "
+        f"{name}[{j}, {i}] = {mirrored:.6g} differ by {abs(entry - mirrored):.3g}. If that is rounding, pass "
+        f"({name} + {name}.T) / 2."
+    )
+
+
+def _number(value: Any, wanted: str, hint: str = "") -> float:
+    """Read one number, or say what was wanted."""
+    try:
+        if np.ndim(value) or np.ma.is_masked(value):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{wanted}; got {shown(value)}. {hint}".rstrip()) from None
+
+
+def shown(value: Any) -> str:
+    """Text of a value for a message, cut short."""
+    shape = getattr(value, "shape", ())
+    return f"{type(value).__name__} of shape {tuple(shape)}" if shape else reprlib.repr(value)
 
 
 def check_positive(value: float, name: str, hint: str = "") -> float:
     """Return `value` as a float; it must be a finite number above zero."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number above 0; got {value!r}. {hint}".rstrip()) from None
+    number = _number(value, f"{name} must be a number above 0", hint)
     if not (np.isfinite(number) and number > 0):
         raise InputError(f"{name} must be a finite number above 0; got {number:g}. {hint}".rstrip())
     return number
@@ -173,10 +209,7 @@ def check_positive(value: float, name: str, hint: str = "") -> float:
 
 def check_nonnegative(value: float, name: str) -> float:
     """Return `value` as a float; it must be a finite number of at least zero."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number of at least 0; got {value!r}.") from None
+    number = _number(value, f"{name} must be a number of at least 0")
     if not (np.isfinite(number) and number >= 0):
         raise InputError(f"{name} must be a finite number of at least 0; got {number:g}.")
     return number
@@ -185,38 +218,54 @@ def check_nonnegative(value: float, name: str) -> float:
 def check_fraction(value: float, name: str, *, below_one: bool = False) -> float:
     """Return `value` as a float in [0, 1], or in [0, 1) with `below_one`."""
     interval = "[0, 1)" if below_one else "[0, 1]"
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number in {interval}; got {value!r}.") from None
+    number = _number(value, f"{name} must be a number in {interval}")
     if not (0 <= number <= 1) or (below_one and number == 1):
         raise InputError(f"{name} must lie in {interval}; got {number:g}.")
     return number
 
 
-def check_count(value: int, name: str, *, least: int = 1) -> int:
-    """Return `value` as an int that is at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+def check_count(value: int, name: str, *, least: int = 1, most: int | None = None) -> int:
+    """Return `value` as an int that is at least `least`, and at most `most` where that is given."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not least <= value <= (sys.maxsize if most is None else most):
+        wanted = f"of at least {least}" if most is None else f"between {least} and {most}"
+        raise InputError(f"{name} must be a whole number {wanted}; got {shown(value)}.")
     return int(value)
 
 
 def check_choice(value: Any, name: str, known: Sequence[str]) -> None:
     """Raise unless `value` is one of the known names."""
-    if value not in known:
-        raise InputError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)}; got {shown(value)}.")
 
 
 def check_each(values: Any, name: str, check: Callable[[Any, str], object]) -> None:
     """Check every entry of a tuple, which must have some."""
     if not isinstance(values, tuple | list | range) or not values:
-        raise InputError(f"{name} must be a tuple of at least one value; got {values!r}.")
+        raise InputError(f"{name} must be a tuple of at least one value; got {shown(values)}.")
     for value in values:
         check(value, f"each of {name}")
 
 
 def check_seeds(seeds: Any) -> None:
-    """Raise unless there are seeds, whole numbers of at least 0 and no two the same."""
-    check_each(seeds, "seeds", lambda seed, name: check_count(seed, name, least=0))
+    """Raise unless there are seeds, whole numbers that a results file can hold, and no two the same."""
+    check_each(seeds, "seeds", lambda seed, name: check_count(seed, name, least=0, most=LARGEST_SEED))
     if len(set(seeds)) < len(seeds):
-        raise InputError(f"seeds must differ, or samples would be counted twice; got {tuple(seeds)}.")
+        raise InputError(f"seeds must differ, or samples would be counted twice; got {shown(tuple(seeds))}.")
+
+
+def as_generator(value: Any, name: str = "rng") -> np.random.Generator:
+    """Return a generator as it is, or open one from a seed.
+
+    Raises
+    ------
+    InputError
+        If it is neither: nothing here draws numbers that cannot be drawn again.
+    """
+    if isinstance(value, np.random.Generator):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise InputError(
+            f"{name} must be a seed, a whole number of at least 0, or a numpy.random.Generator; got {shown(value)}."
+        )
+    return np.random.default_rng(int(value))

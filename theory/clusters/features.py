@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.validation import Array, IndefiniteGramError, InputError, check_count, check_positive
+from ..base.validation import Array, InputError, as_generator, check_count, check_positive, check_semidefinite
 from ..labels.noise import as_corruption, corruption_gap
 from .group_outputs import class_margins, group_accuracy
 from .margins import first_positive_round
@@ -87,8 +87,7 @@ class ClusteredFeatures:
             if value is not None and not (isinstance(value, int | float | np.number) and -1 <= value <= 1):
                 raise InputError(f"{name} is a correlation and must lie in [-1, 1]; got {value!r}.")
         values = self.gram_eigenvalues()
-        if values.min() < -1e-12 * values.max():
-            raise IndefiniteGramError(float(values.min()), float(values.max()))
+        check_semidefinite(float(values.min()), float(values.max()), self.n_samples, np.finfo(float).eps)
 
     @property
     def n_samples(self) -> int:
@@ -208,12 +207,14 @@ class ClusteredFeatures:
         fitted = self.outputs(corruption, 1) - 1 / self.n_classes
         return np.asarray(1 / self.n_classes + (fitted - own * centred) / (1 - own))
 
-    def draw_features(self, n_features: int, rng: np.random.Generator) -> Array:
+    def draw_features(self, n_features: int, rng: np.random.Generator | int) -> Array:
         """Draw Gaussian features (N, p) whose EXPECTED gram is :meth:`gram`: clusters with noise.
 
         Entries of their gram deviate by some ``1/√p``, and it is a gram, unlike the model's with noise added
-        to its entries. Negative differences of correlations between levels are refused.
+        to its entries. Negative differences of correlations between levels are refused. `rng` is a generator or
+        a seed.
         """
+        rng = as_generator(rng)
         _, added = self.steps
         if min(added) < 0:
             raise InputError(

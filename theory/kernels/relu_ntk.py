@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base.validation import Array, InputError, as_matrix, check_count, check_positive
+from ..base.validation import Array, InputError, as_matrix, check_count, check_nonnegative, check_positive
 
 _BLOCK_BYTES = 2**24  # of one temporary; about eight live at once
+MOST_LAYERS = 10_000
 
 
 def relu_tangent_kernel(
@@ -35,7 +36,7 @@ def relu_tangent_kernel(
     z : array (m, p), optional
         Other points; `x` itself by default.
     hidden_layers : int
-        Number of hidden layers; 0 is a linear model.
+        Number of hidden layers, up to 10,000; 0 is a linear model.
     weight_std : float
         √2 keeps the variance of activations from layer to layer.
     bias_std : float
@@ -49,7 +50,8 @@ def relu_tangent_kernel(
     Raises
     ------
     InputError
-        If the points differ in their number of features, or a parameter is out of range.
+        If the points differ in their number of features, a parameter is out of range, or the kernel is larger
+        than a floating-point number.
 
     References
     ----------
@@ -68,37 +70,81 @@ def relu_tangent_kernel(
     z = x if same else as_matrix(z, "z").astype(np.float64, copy=False)
     if x.shape[1] != z.shape[1]:
         raise InputError(f"x and z must have as many columns; got {x.shape[1]} and {z.shape[1]}.")
-    hidden_layers = check_count(hidden_layers, "hidden_layers", least=0)
-    w2 = check_positive(weight_std, "weight_std") ** 2
-    if not (np.isfinite(bias_std) and bias_std >= 0):
-        raise InputError(f"bias_std must be a finite number of at least 0; got {bias_std:g}.")
-    b2 = float(bias_std) ** 2
+    hidden_layers = check_count(hidden_layers, "hidden_layers", least=0, most=MOST_LAYERS)
+    weight_std = check_positive(weight_std, "weight_std")
+    bias_std = check_nonnegative(bias_std, "bias_std")
+    units, stds = _unit_rows(x, weight_std, bias_std)
+    other_units, other_stds = (units, stds) if same else _unit_rows(z, weight_std, bias_std)
+    layers = _layers(stds, hidden_layers, weight_std, bias_std)
+    other_layers = layers if same else _layers(other_stds, hidden_layers, weight_std, bias_std)
+    last, other_last = layers[0][-1], other_layers[0][-1]
     kernel = np.empty((len(x), len(z)))
     rows = max(1, _BLOCK_BYTES // (8 * len(z)))
     for start in range(0, len(x), rows):
         block = slice(start, min(start + rows, len(x)))
-        kernel[block] = _block(x[block], z, hidden_layers, w2, b2, start if same else None)
+        cosine = np.clip(units[block] @ other_units.T, -1, 1)
+        own = (np.arange(len(cosine)), start + np.arange(len(cosine))) if same else None
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # refused below
+            kernel[block] = _tangent(cosine, tuple(part[:, block] for part in layers), other_layers, own)
+            kernel[block] *= last[block, None]
+            kernel[block] *= other_last
+    if not np.isfinite(kernel).all():
+        raise InputError(
+            f"the tangent kernel overflows: after {hidden_layers} hidden layers pre-activations have a standard "
+            f"deviation of {max(last.max(), other_last.max()):.3g}. Scale the points, weight_std or bias_std down."
+        )
     return kernel
 
 
-def _block(x: Array, z: Array, hidden_layers: int, w2: float, b2: float, offset: int | None) -> Array:
-    """Rows of the kernel; `offset` is where the diagonal starts, None if there is none."""
-    p = x.shape[1]
-    covariance = w2 / p * (x @ z.T) + b2
-    variance_x = w2 / p * np.sum(x**2, axis=1) + b2
-    variance_z = w2 / p * np.sum(z**2, axis=1) + b2
-    tangent = covariance.copy()
-    diagonal = None if offset is None else (np.arange(len(x)), offset + np.arange(len(x)))
-    for _ in range(hidden_layers):
-        scale = np.sqrt(np.outer(variance_x, variance_z))
-        cosine = np.clip(np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0), -1, 1)
-        if diagonal is not None:
+def _unit_rows(points: Array, weight_std: float, bias_std: float) -> tuple[Array, Array]:
+    """Unit vectors whose inner products are the correlations of first pre-activations, and their deviations.
+
+    Rows are divided by their largest entry before anything is squared, so that no scale over- or underflows.
+    """
+    sizes = np.abs(points).max(axis=1, initial=0.0)
+    shapes = points / np.where(sizes > 0, sizes, 1.0)[:, None]
+    norms = np.linalg.norm(shapes, axis=1)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        inputs = weight_std / np.sqrt(points.shape[1]) * norms * sizes
+        stds = np.hypot(inputs, bias_std)
+        safe = np.where(stds > 0, stds, 1.0)
+        units = np.column_stack(
+            [shapes * (inputs / safe / np.where(norms > 0, norms, 1.0))[:, None], bias_std / safe]
+        )
+    return units, stds
+
+
+def _layers(
+    stds: Array, hidden_layers: int, weight_std: float, bias_std: float
+) -> tuple[Array, Array, Array]:
+    """Standard deviation of every layer's pre-activations, and what weights and biases have of it.
+
+    Three arrays (hidden_layers + 1, n): deviations, and the parts ``weight_std · last / this`` and
+    ``bias_std / this``.
+    """
+    deviations, of_weights, of_bias = [stds], [np.ones_like(stds)], [np.zeros_like(stds)]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for _ in range(hidden_layers):
+            following = np.hypot(weight_std * deviations[-1] / np.sqrt(2), bias_std)
+            safe = np.where(following > 0, following, 1.0)
+            of_weights.append(weight_std * deviations[-1] / safe)
+            of_bias.append(bias_std / safe)
+            deviations.append(following)
+    return np.array(deviations), np.array(of_weights), np.array(of_bias)
+
+
+def _tangent(cosine: Array, rows: Any, columns: Any, own: tuple[Array, Array] | None) -> Array:
+    """Tangent kernel of a block over the last layer's standard deviations; `own` is where a point meets itself."""
+    tangent = cosine.copy()
+    for layer in range(1, len(rows[0])):
+        if own is not None:
             # arccos turns one ulp below 1 into an angle of 1e-8; a point's angle with itself is 0.
-            cosine[diagonal] = 1.0
+            cosine[own] = 1.0
         angle = np.arccos(cosine)
-        covariance = w2 * scale * (np.sin(angle) + (np.pi - angle) * cosine) / (2 * np.pi) + b2
-        tangent *= w2 * (np.pi - angle) / (2 * np.pi)
-        tangent += covariance
-        variance_x = w2 * variance_x / 2 + b2
-        variance_z = w2 * variance_z / 2 + b2
+        weights = np.outer(rows[1][layer], columns[1][layer])
+        cosine = weights * (np.sin(angle) + (np.pi - angle) * cosine) / (2 * np.pi)
+        cosine += np.outer(rows[2][layer], columns[2][layer])
+        np.clip(cosine, -1, 1, out=cosine)
+        tangent *= weights * (np.pi - angle) / (2 * np.pi)
+        tangent += cosine
     return tangent

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.probabilities import as_distributions, as_labels, one_hot
-from ..base.validation import Array, InputError, as_matrix, check_count, check_fraction
+from ..base.validation import Array, InputError, as_generator, as_matrix, check_count, check_fraction
 
 NoiseModel = Literal["symmetric", "asymmetric", "superclass"]
 # Complete linkage is cut at this part of its largest height, as Jeong & Chung do.
@@ -114,7 +114,7 @@ def corruption_matrix(kind: NoiseModel, n_classes: int, rate: float, groups: Any
 
 
 def corrupt_labels(
-    labels: Any, corruption: Any, rng: np.random.Generator | int | None, exact: bool = False
+    labels: Any, corruption: Any, rng: np.random.Generator | int, exact: bool = False
 ) -> Array:
     """Draw a noisy label for every sample.
 
@@ -123,8 +123,8 @@ def corrupt_labels(
     labels : array (N,)
         True classes.
     corruption : array (K, K)
-    rng : numpy.random.Generator, int or None
-        A generator, the seed of one, or None for a fresh one, as `numpy.random.default_rng` takes it.
+    rng : numpy.random.Generator or int
+        A generator, or the seed of one.
     exact : bool
         If set, each class gets each label as often as expected (rounded, the largest remainders up), so that
         only the choice of samples is random; if not, labels are independent draws.
@@ -140,12 +140,7 @@ def corrupt_labels(
     """
     matrix = as_corruption(corruption)
     true = as_labels(labels, len(matrix))
-    try:
-        rng = np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"rng must be a numpy.random.Generator or a seed, a whole number of at least 0; got {rng!r}."
-        ) from None
+    rng = as_generator(rng)
     if not exact:
         edges = np.cumsum(matrix, axis=1)[:, :-1]
         return np.asarray((rng.random(len(true))[:, None] >= edges[true]).sum(axis=1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from ..base.validation import Array, IndefiniteGramError
+from ..base.validation import Array, IndefiniteGramError, semidefinite_slack
 from ..spectra.spectrum import Spectrum
 
 
@@ -108,7 +108,7 @@ def _definite_factor(gram: Array) -> tuple[Array, float]:
     """
     n = len(gram)
     largest = float(np.abs(gram).sum(axis=1).max())  # bounds every eigenvalue
-    shift = 100 * n * float(np.finfo(gram.dtype).eps) * (largest or 1.0)
+    shift = semidefinite_slack(n, float(np.finfo(gram.dtype).eps)) * (largest or 1.0)
     shifted = gram.astype(np.float64, copy=True)
     shifted.flat[:: n + 1] += shift
     try:

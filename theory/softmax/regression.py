@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arrays import as_symmetric
 from ..base.probabilities import as_distributions, softmax
 from ..base.validation import (
     Array,
     InputError,
-    as_gram,
     as_matrix,
     check_count,
     check_nonnegative,
@@ -102,7 +102,7 @@ class SoftmaxRegression:
         IndefiniteGramError
             If it has a negative eigenvalue beyond rounding.
         """
-        gram = as_gram(gram)
+        gram = as_symmetric(as_matrix(gram, "gram"))
         return cls(GramDesign(gram), ridge)
 
     @classmethod
@@ -256,7 +256,7 @@ def distill_linearised(spectrum: Spectrum, ridge: float, rounds: int) -> Traject
 
 def _linearised(gram: Any, features: Any, targets: Any, ridge: float) -> SoftmaxFit:
     by_gram = features is None
-    given = as_gram(gram) if by_gram else as_matrix(features, "features")
+    given = as_symmetric(as_matrix(gram, "gram")) if by_gram else as_matrix(features, "features")
     t = as_distributions(targets, len(given))
     ridge = check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
     n, k = t.shape

@@ -13,7 +13,15 @@ import numpy as np
 import scipy.linalg.blas
 
 from ..base.arrays import as_floating, is_foreign, namespace, roundoff
-from ..base.validation import Array, InputError, as_matrix, refuse_mask
+from ..base.validation import (
+    Array,
+    InputError,
+    as_matrix,
+    asymmetry,
+    check_square,
+    refuse_mask,
+    symmetry_slack,
+)
 
 # A tile of kernel values and the temporaries of computing it stay near this size.
 TILE_BYTES = 24 * 2**20
@@ -93,15 +101,13 @@ def _operator_product(gram: Any) -> Product:
     from scipy.sparse.linalg import aslinearoperator
 
     operator = aslinearoperator(gram)
-    _check_square(operator.shape)
+    check_square(operator.shape)
     kind = np.empty(0)
     return Product(operator.shape[0], operator.matmat, kind, roundoff(kind))
 
 
 def _tensor_product(gram: Any) -> Product:
-    if gram.ndim != 2:
-        raise InputError(f"gram must be a matrix; got shape {tuple(gram.shape)}.")
-    _check_square(gram.shape)
+    check_square(gram.shape)
     if not namespace(gram).isdtype(gram.dtype, "real floating"):
         raise InputError(f"gram must hold floating-point numbers; got {gram.dtype}.")
     if hasattr(gram, "detach"):
@@ -113,7 +119,7 @@ def _dense_product(gram: Any) -> Product:
     """Read one triangle of a NumPy gram, once per vector: half the memory traffic of a plain product."""
     refuse_mask(gram, "gram")
     matrix = gram if isinstance(gram, np.ndarray) and gram.ndim == 2 else as_matrix(gram, "gram")
-    _check_square(matrix.shape)
+    check_square(matrix.shape)
     if matrix.dtype not in (np.float32, np.float64):
         matrix = as_matrix(matrix, "gram").astype(np.float64)
     fortran = matrix.T if matrix.flags.c_contiguous else np.asfortranarray(matrix)
@@ -132,11 +138,6 @@ def _dense_product(gram: Any) -> Product:
 _SYMV_COLUMNS = 4
 
 
-def _check_square(shape: tuple[int, ...]) -> None:
-    if shape[0] != shape[1] or shape[0] == 0:
-        raise InputError(f"gram must be square, one row and column a sample; got shape {tuple(shape)}.")
-
-
 def _check_symmetric(matrix: Array, one_triangle: Callable[[Array], Array]) -> None:
     """Compare the product that reads one triangle with one that reads all: two passes and no copy."""
     probe = np.random.default_rng(0).standard_normal(len(matrix)).astype(matrix.dtype)
@@ -147,13 +148,10 @@ def _check_symmetric(matrix: Array, one_triangle: Callable[[Array], Array]) -> N
     difference = np.abs(whole - one_triangle(probe))
     worst = int(difference.argmax())
     scale = float(np.abs(matrix[worst]).sum()) + float(np.abs(whole).max())
-    if difference[worst] > 1e3 * np.finfo(matrix.dtype).eps * scale:
+    if difference[worst] > symmetry_slack(float(np.finfo(matrix.dtype).eps)) * scale:
         row, column = matrix[worst], matrix[:, worst]
         other = int(np.abs(row - column).argmax())
-        raise InputError(
-            f"gram must be symmetric; gram[{worst}, {other}] = {row[other]:.6g} but "
-            f"gram[{other}, {worst}] = {column[other]:.6g}. A kernel matrix k(x_i, x_j) is symmetric."
-        )
+        raise asymmetry("gram", worst, other, float(row[other]), float(column[other]))
 
 
 def _kernel_product(kernel: Callable[[Any, Any], Any], points: Any) -> Product:

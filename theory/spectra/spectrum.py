@@ -29,6 +29,7 @@ from ..base.validation import (
     as_targets,
     check_kind,
     check_positive,
+    check_semidefinite,
 )
 from .memory_cost import dense_cost, require_memory
 
@@ -113,8 +114,7 @@ class Spectrum:
         eigenvalues, basis = eigh(gram)
         largest = float(max(eigenvalues[-1], 0.0))
         eps = roundoff(gram)
-        if eigenvalues[0] < -100 * n * eps * largest or (largest == 0.0 and eigenvalues[0] < 0):
-            raise IndefiniteGramError(float(eigenvalues[0]), float(eigenvalues[-1]))
+        check_semidefinite(float(eigenvalues[0]), float(eigenvalues[-1]), n, eps)
         # Below this an eigenvalue is the factorisation's rounding, not the kernel's.
         rounding = 4 * np.sqrt(n) * eps * largest
         eigenvalues = np.where(eigenvalues > rounding, eigenvalues, 0.0) / n

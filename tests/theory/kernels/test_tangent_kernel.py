@@ -72,3 +72,47 @@ def test_mistakes_are_named():
         relu_tangent_kernel(np.ones((2, 3)), np.ones((2, 4)))
     with pytest.raises(InputError, match="bias_std"):
         relu_tangent_kernel(np.ones((2, 3)), bias_std=-1)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e-20, 1e20, 1e150])
+def test_no_scale_of_points_over_or_underflows(scale, rng):
+    """Without biases the kernel is homogeneous: scaled points give the scale times as much on one side."""
+    x, z = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
+    kernel = relu_tangent_kernel(x * scale, z, hidden_layers=3)
+    np.testing.assert_allclose(kernel, scale * relu_tangent_kernel(x, z, hidden_layers=3), rtol=1e-10)
+
+
+def test_extreme_parameters_and_mixed_scales_equal_forty_digits(rng):
+    x = np.array([[1e-200, 2e-200], [1.0, -0.5], [3e120, 1e120]])
+    kernel = relu_tangent_kernel(x[:2], x[1:], hidden_layers=3, weight_std=1e20, bias_std=1e-90)
+    expected = [[in_forty_digits(u, v, 3, 1e20, 1e-90) for v in x[1:]] for u in x[:2]]
+    np.testing.assert_allclose(kernel[0], [float(v) for v in expected[0]], rtol=1e-10)
+    np.testing.assert_allclose(kernel[1, 1], float(expected[1][1]), rtol=1e-10)
+
+
+def in_forty_digits(x, z, hidden_layers, weight_std, bias_std):
+    """The recursion of the docstring with numbers that have no largest and no smallest."""
+    with mpmath.workdps(40):
+        w2, b2, p = mpmath.mpf(weight_std) ** 2, mpmath.mpf(bias_std) ** 2, len(x)
+        x, z = ([mpmath.mpf(float(v)) for v in point] for point in (x, z))
+        xx, xz, zz = (w2 / p * mpmath.fdot(u, v) + b2 for u, v in ((x, x), (x, z), (z, z)))
+        tangent = xz
+        for _ in range(hidden_layers):
+            scale = mpmath.sqrt(xx * zz)
+            angle = mpmath.acos(xz / scale)
+            xz = (
+                w2 * scale * (mpmath.sin(angle) + (mpmath.pi - angle) * mpmath.cos(angle)) / (2 * mpmath.pi)
+                + b2
+            )
+            tangent = xz + w2 * tangent * (mpmath.pi - angle) / (2 * mpmath.pi)
+            xx, zz = w2 * xx / 2 + b2, w2 * zz / 2 + b2
+        return tangent
+
+
+def test_a_kernel_beyond_the_largest_number_is_refused():
+    with pytest.raises(InputError, match="overflows: after 2 hidden layers"):
+        relu_tangent_kernel(np.full((2, 2), 1e200))
+    with pytest.raises(InputError, match="overflows"):
+        relu_tangent_kernel(np.ones((2, 2)), hidden_layers=5, weight_std=1e200)
+    with pytest.raises(InputError, match="whole number between 0 and 10000"):
+        relu_tangent_kernel(np.ones((2, 2)), hidden_layers=10**9)
