@@ -6,7 +6,7 @@ NumPy arrays and torch tensors are taken; results are floats, as fractions (not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.special
@@ -14,14 +14,15 @@ import scipy.stats
 import torch
 
 from ..theory import InputError
-from ..theory.base.probabilities import check_probabilities
-from ..theory.base.validation import Array, as_real_array, check_count
+from ..theory.base.probabilities import as_array, check_probabilities
+from ..theory.base.validation import Array, as_real_array, check_choice, check_count
 
 Bins = Literal["fixed", "equal-mass"]
+MOST_BINS = 10_000_000
 
 
 def _checked(probabilities: Any, labels: Any) -> tuple[Array, Array]:
-    p, y = _distributions(probabilities), _as_numpy(labels)
+    p, y = _distributions(probabilities), _as_numpy(labels, "labels")
     if y.shape != p.shape[:1] or y.dtype.kind not in "iu":
         raise InputError(
             f"labels must be {len(p)} whole numbers, one a sample; got shape {y.shape} of {y.dtype}."
@@ -32,7 +33,7 @@ def _checked(probabilities: Any, labels: Any) -> tuple[Array, Array]:
 
 
 def _distributions(probabilities: Any) -> Array:
-    p = as_real_array(_as_numpy(probabilities), "probabilities")
+    p = as_real_array(_as_numpy(probabilities, "probabilities"), "probabilities")
     if p.ndim != 2 or p.shape[1] < 2:
         raise InputError(f"probabilities must have shape (N, K) with K ≥ 2 classes; got {p.shape}.")
     if len(p) == 0:
@@ -40,12 +41,12 @@ def _distributions(probabilities: Any) -> Array:
     # In their own precision: half-precision rows are off 1 by more than double-precision ones may be.
     raw = probabilities.detach() if isinstance(probabilities, torch.Tensor) else p
     check_probabilities(raw, "probabilities")
-    return p.astype(np.float64)
+    return p.astype(np.float64)  # a copy, even of float64
 
 
-def _as_numpy(values: Any) -> Any:
+def _as_numpy(values: Any, name: str) -> Any:
     if not isinstance(values, torch.Tensor):
-        return np.asarray(values)
+        return np.asarray(as_array(values, name))
     values = values.detach().cpu()
     return values.double().numpy() if values.is_floating_point() else values.numpy()
 
@@ -74,7 +75,8 @@ def negative_log_likelihood(probabilities: Any, labels: Any) -> float:
 def brier_score(probabilities: Any, labels: Any) -> float:
     """Mean squared distance of the probabilities from the one-hot label, in [0, 2]."""
     p, y = _checked(probabilities, labels)
-    return float(((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1).mean())
+    p[np.arange(len(y)), y] -= 1  # a copy, see _distributions
+    return float((p**2).sum(axis=1).mean())
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,14 @@ def reliability_diagram(
         For input that is no distributions and labels, no sample, or fewer than one bin.
     """
     p, y = _checked(probabilities, labels)
-    n_bins = check_count(n_bins, "n_bins")
+    n_bins = check_count(n_bins, "n_bins", most=MOST_BINS)
+    check_choice(bins, "bins", get_args(Bins))
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y
     if bins == "fixed":
         edges = np.linspace(0, 1, n_bins + 1)
-    elif bins == "equal-mass":
+    else:
         last = -(-np.arange(1, n_bins + 1) * len(confidence) // n_bins) - 1
         edges = np.concatenate([[0.0], np.sort(confidence)[last]])
-    else:
-        raise InputError(f'bins must be "fixed" or "equal-mass"; got {bins!r}.')
     # (low, high]: the first edge not below the confidence closes its bin.
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, n_bins - 1)
     count = np.bincount(place, minlength=n_bins)
@@ -162,15 +163,18 @@ def expected_calibration_error(
 
 
 def risk_coverage(probabilities: Any, labels: Any) -> Array:
-    """Error rate among the i surest samples, i = 1 … N; samples of equal confidence keep their order."""
+    """Error rate among the i surest samples, i = 1 … N, the mean over all orders of equally sure samples."""
     p, y = _checked(probabilities, labels)
-    order = np.argsort(-p.max(axis=1), kind="stable")
-    wrong = (p.argmax(axis=1) != y)[order]
-    return np.asarray(np.cumsum(wrong) / np.arange(1, len(y) + 1))
+    _, level = np.unique(-p.max(axis=1), return_inverse=True)
+    # In the mean over all orders each sample of a level counts as the level's share of wrong answers.
+    wrong = np.bincount(level, p.argmax(axis=1) != y) / np.bincount(level)
+    return np.asarray(np.cumsum(wrong[np.sort(level)]) / np.arange(1, len(y) + 1))
 
 
 def area_under_risk_coverage(probabilities: Any, labels: Any) -> float:
     """Mean of `risk_coverage`: how well confidence ranks right before wrong answers; a fraction.
+
+    The order of the samples does not matter: ties of confidence are averaged over.
 
     References
     ----------
@@ -212,4 +216,6 @@ def confidence_diversity(probabilities: Any, labels: Any) -> float:
     if len(y) < 3:
         raise InputError(f"a density needs at least three samples; got {len(y)}.")
     with np.errstate(divide="ignore"):
-        return float(scipy.stats.differential_entropy(p[np.arange(len(y)), y]))
+        # SciPy's own window, √n + 1/2, is too wide for fewer than five samples.
+        window = min(int(np.sqrt(len(y)) + 0.5), (len(y) - 1) // 2)
+        return float(scipy.stats.differential_entropy(p[np.arange(len(y)), y], window_length=window))

@@ -1,5 +1,7 @@
 """Metrics against scikit-learn, SciPy, closed forms and loops written from the definitions."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,25 @@ def test_area_under_risk_coverage_is_its_definition(outputs):
     assert metrics.area_under_risk_coverage(p, y) == pytest.approx(np.mean(risks))
 
 
+def test_ties_of_confidence_are_averaged_over(rng):
+    """Against the mean over all orders of the samples, of the definition for one order."""
+    p = np.array([[0.9, 0.1], [0.7, 0.3], [0.7, 0.3], [0.3, 0.7], [0.6, 0.4]])
+    y = np.array([0, 1, 0, 1, 1])
+    in_order = []
+    for order in itertools.permutations(range(5)):
+        surest = sorted(order, key=lambda i: -p[i].max())
+        wrong = p[surest].argmax(1) != y[surest]
+        in_order.append(np.cumsum(wrong) / np.arange(1, 6))
+    expected = np.mean(in_order, axis=0)
+    assert len({tuple(risks) for risks in in_order}) > 1
+    for order in itertools.permutations(range(5)):
+        np.testing.assert_allclose(
+            metrics.risk_coverage(p[list(order)], y[list(order)]), expected, atol=1e-15
+        )
+    excess = metrics.excess_area_under_risk_coverage(p, y)
+    assert excess == pytest.approx(expected.mean() - np.mean([0, 0, 0, 1 / 4, 2 / 5]))
+
+
 def test_excess_area_is_zero_for_an_ideal_ranking_and_positive_otherwise(outputs):
     p, y = outputs
     ideal = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])
@@ -92,6 +113,38 @@ def test_uncertainty_and_diversity_meet_closed_forms(rng):
         beta(3, 1).entropy(), abs=0.02
     )
     assert metrics.confidence_diversity([[1.0, 0.0]] * 50, [0] * 50) == -np.inf
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 9])
+def test_diversity_of_few_samples_is_a_number(n, rng):
+    """Vasicek's and van Es' estimators grow by log s where the sample is s times as wide."""
+    mass = rng.uniform(0.1, 0.4, n)
+    narrow, wide = (
+        metrics.confidence_diversity(np.stack([m, 1 - m], 1), np.zeros(n, int)) for m in (mass, 2 * mass)
+    )
+    assert np.isfinite(narrow)
+    assert wide - narrow == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "brier_score", "area_under_risk_coverage", "confidence_diversity"]
+)
+def test_masked_probabilities_and_labels_are_refused(name, outputs):
+    p, y = outputs
+    hidden = np.zeros(400, bool)
+    hidden[3] = True
+    for arguments in (
+        (np.ma.array(p, mask=np.repeat(hidden[:, None], 5, 1)), y),
+        (p, np.ma.array(y, mask=hidden)),
+    ):
+        with pytest.raises(InputError, match="masked array"):
+            getattr(metrics, name)(*arguments)
+
+
+def test_many_classes_take_no_square_of_them():
+    p = np.full((3, 40_000), 1 / 40_000)
+    assert metrics.brier_score(p, [0, 1, 39_999]) == pytest.approx(1 - 1 / 40_000)
+    assert p[0, 0] == 1 / 40_000  # what was given is left as it was
 
 
 def test_torch_tensors_of_any_precision_are_taken(outputs):
@@ -136,7 +189,7 @@ def test_bad_settings_are_named(outputs):
     p, y = outputs
     with pytest.raises(InputError, match="n_bins"):
         metrics.expected_calibration_error(p, y, 0)
-    with pytest.raises(InputError, match="equal-mass"):
+    with pytest.raises(InputError, match="bins must be one of fixed, equal-mass"):
         metrics.reliability_diagram(p, y, 5, "adaptive")
     with pytest.raises(InputError, match="three samples"):
         metrics.confidence_diversity(p[:2], y[:2])
