@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
 import importlib
 import json
 import uuid
@@ -17,7 +16,7 @@ from types import ModuleType
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ..empirical.jobs.runner import run_unit
+from ..empirical.jobs.runner import run_job
 from ..empirical.jobs.store import write_dataset
 from ..theory import InputError
 from .claim import Claim, correct_for_number
@@ -80,13 +79,8 @@ class Artefact:
 
     def measure(self, scale: Scale) -> xr.Dataset:
         """Measure, or read the kept measurement of the same code, scale, seed and device."""
-        return run_unit(
-            self.module.measure,
-            scale,
-            cache=scale.cache,
-            key=(self.key, scale.name, scale.seed, scale.device),
-            fingerprint=hashlib.sha256(self.source.read_bytes()).hexdigest()[:16],
-        )
+        key = (self.key, scale.name, scale.seed, scale.device)
+        return run_job(self.module.measure, scale, cache=scale.cache, key=key)
 
     def claims(self, data: xr.Dataset) -> list[Claim]:
         """Check what must hold of the data."""

@@ -32,7 +32,7 @@ class Watcher:
     """Told of progress; the command line draws it."""
 
     started: Callable[[Artefact], None] = field(default=lambda artefact: None)
-    unit: Callable[[int, int], None] = field(default=lambda done, total: None)
+    job: Callable[[int, int], None] = field(default=lambda done, total: None)
     finished: Callable[[Outcome], None] = field(default=lambda outcome: None)
 
 
@@ -112,7 +112,7 @@ def run_artefacts(
     try:
         for artefact in artefacts:
             watcher.started(artefact)
-            outcomes.append(_run(artefact, replace(scale, progress=watcher.unit), folder))
+            outcomes.append(_run(artefact, replace(scale, progress=watcher.job), folder))
             watcher.finished(outcomes[-1])
     except KeyboardInterrupt:
         pass

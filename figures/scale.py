@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import xarray as xr
 
-from ..empirical.jobs.runner import Argument, run_units
+from ..empirical.jobs.runner import Argument, run_jobs
 from ..theory.base.validation import InputError, check_count
 
 T = TypeVar("T")
@@ -34,9 +34,9 @@ class Scale:
     jobs : int
         Processes at once; changes no number.
     cache : Path or None
-        Where finished units are kept.
+        Where finished jobs are kept.
     progress : callable or None
-        Told (finished, total) units.
+        Told (finished, total) jobs.
     """
 
     name: ScaleName = "quick"
@@ -62,5 +62,5 @@ class Scale:
     def map(
         self, function: Callable[[Argument], xr.Dataset], arguments: Sequence[Argument]
     ) -> list[xr.Dataset]:
-        """Run a pure function over frozen configurations; finished units survive a kill."""
-        return run_units(function, arguments, cache=self.cache, jobs=self.jobs, progress=self.progress)
+        """Run a pure function over frozen configurations; finished jobs survive a kill."""
+        return run_jobs(function, arguments, cache=self.cache, jobs=self.jobs, progress=self.progress)

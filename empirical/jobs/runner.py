@@ -1,55 +1,42 @@
-"""Units of work that are kept when finished, never computed twice, and fanned out over joblib."""
+"""Jobs: calls of pure functions that are kept when finished, never computed twice, and fanned out over joblib."""
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Callable, Hashable, Sequence
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
+import joblib
+import psutil
 import xarray as xr
 from joblib import Parallel, delayed
 
-from .store import open_memory
+from .closure import fingerprint
+from .store import keep, recall
 
 Argument = TypeVar("Argument")
+# What a process with torch and the arrays of a small experiment takes, in bytes.
+BYTES_PER_PROCESS = 700 * 2**20
 
 
-@lru_cache
-def code_fingerprint() -> str:
-    """Hash of the theory and empirical sources and of the libraries that decide their numbers.
-
-    Part of every key, so that a changed program never serves a stale result.
-    """
-    digest = hashlib.sha256()
-    floor = Path(__file__).parents[1]
-    for folder in (floor.parent / "theory", floor):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
-    for package in ("numpy", "scipy", "scikit-learn", "torch"):
-        digest.update(f"{package}={version(package)};".encode())
-    digest.update(platform.machine().encode())
-    return digest.hexdigest()[:16]
+def affordable_processes(jobs: int) -> int:
+    """Return `jobs`, or as many processes as this machine has cores and free memory for if that is less."""
+    memory = int(psutil.virtual_memory().available // BYTES_PER_PROCESS)
+    return max(1, min(jobs, joblib.cpu_count(), memory))
 
 
-def _unit(
-    function: Callable[[Argument], xr.Dataset], key: Hashable, fingerprint: str, argument: Argument
-) -> xr.Dataset:
-    return function(argument)
-
-
-def run_unit(
+def run_job(
     function: Callable[[Argument], xr.Dataset],
     argument: Argument,
     *,
     cache: Path | None,
     key: Hashable | None = None,
-    fingerprint: str = "",
+    decided_by: str | None = None,
 ) -> xr.Dataset:
     """Call ``function(argument)``, or read its kept result.
+
+    A kept result is used only if the argument is the same and so is everything else that decides it: the sources
+    in the import closure of the function's module, the data files that these read, and the libraries.
 
     Parameters
     ----------
@@ -61,20 +48,22 @@ def run_unit(
         Folder of kept results; None computes always.
     key : hashable, optional
         What identifies the result, if not the whole argument.
-    fingerprint : str
-        Of code besides the theory and empirical floors that the result depends on.
+    decided_by : str, optional
+        Fingerprint of the code, where it is known already.
     """
     if cache is None:
         return function(argument)
-    memory = open_memory(cache)
-    kept = memory.cache(_unit, ignore=["argument"])
-    result: xr.Dataset = kept(
-        function, argument if key is None else key, code_fingerprint() + fingerprint, argument
-    )
+    decided_by = _fingerprint(function, [argument]) if decided_by is None else decided_by
+    name = f"{function.__module__}.{function.__qualname__}"
+    folder = cache / name / joblib.hash((argument if key is None else key, decided_by))
+    result = recall(folder)
+    if result is None:
+        result = function(argument)
+        keep(result, folder)
     return result
 
 
-def run_units(
+def run_jobs(
     function: Callable[[Argument], xr.Dataset],
     arguments: Sequence[Argument],
     *,
@@ -91,18 +80,26 @@ def run_units(
     function : callable
         Pure, importable by name.
     arguments : sequence
-        One frozen configuration a unit.
+        One frozen configuration a job.
     cache : Path, optional
         Folder of kept results.
     jobs : int
         Processes at once.
     progress : callable, optional
-        Called with (finished, total) after every unit.
+        Called with (finished, total) after every job.
     """
+    decided_by = _fingerprint(function, arguments) if cache is not None else ""
     results: list[xr.Dataset] = []
-    work = (delayed(run_unit)(function, argument, cache=cache) for argument in arguments)
+    work = (
+        delayed(run_job)(function, argument, cache=cache, decided_by=decided_by) for argument in arguments
+    )
     for result in Parallel(n_jobs=jobs, return_as="generator")(work):
         results.append(result)
         if progress:
             progress(len(results), len(arguments))
     return results
+
+
+def _fingerprint(function: Callable[[Argument], xr.Dataset], arguments: Sequence[Argument]) -> str:
+    """Hash what decides the results: the code behind the function and behind the classes of its arguments."""
+    return fingerprint(*sorted({function.__module__, *(type(argument).__module__ for argument in arguments)}))

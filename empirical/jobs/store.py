@@ -1,18 +1,13 @@
-"""A joblib store that keeps results as NetCDF: no pickle is ever read back from a folder a user names."""
+"""Datasets on disk, whole or not at all: no half-written file is read, and no pickle ever."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
-from joblib import Memory, register_store_backend
-from joblib._store_backends import FileSystemStoreBackend
-
-_ITEM = "output.nc"
-_DIGEST = "output.sha256"
 
 
 def write_dataset(data: xr.Dataset, path: Path) -> None:
@@ -32,41 +27,26 @@ def read_dataset(path: Path) -> xr.Dataset:
         return data.load().drop_encoding()
 
 
-class NetCDFStore(FileSystemStoreBackend):  # type: ignore[misc]
-    """joblib's file store with `xarray.Dataset` results written as NetCDF."""
+def keep(data: xr.Dataset, folder: Path) -> None:
+    """Keep a dataset in a folder of its own, as a file whose name is the hash of its content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{uuid.uuid4().hex}.nc"
+    try:
+        data.to_netcdf(temporary, engine="scipy")
+        temporary.replace(folder / f"{_digest(temporary)}.nc")
+    finally:
+        temporary.unlink(missing_ok=True)
 
-    def _path(self, call_id: list[str]) -> Path:
-        return Path(self.location, *call_id, _ITEM)
 
-    def contains_item(self, call_id: list[str]) -> bool:
-        """Tell whether a finished result is there."""
-        path = self._path(call_id)
-        return path.exists() and path.with_name(_DIGEST).exists()
-
-    def load_item(self, call_id: list[str], *_args: Any, **_kwargs: Any) -> xr.Dataset:
-        """Read a result; a damaged one raises, and joblib computes it again."""
-        path = self._path(call_id)
-        if _digest(path) != path.with_name(_DIGEST).read_text(encoding="ascii"):
-            raise OSError(f"{path} is not what was written")
-        return read_dataset(path)
-
-    def dump_item(self, call_id: list[str], item: xr.Dataset, *_args: Any, **_kwargs: Any) -> None:
-        """Keep a result, with the digest that proves it whole."""
-        path = self._path(call_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_dataset(item, path)
-        temporary = path.with_name(f".{_DIGEST}.{uuid.uuid4().hex}")
-        temporary.write_text(_digest(path), encoding="ascii")
-        temporary.replace(path.with_name(_DIGEST))
+def recall(folder: Path) -> xr.Dataset | None:
+    """Return what was kept in a folder; None if there is nothing, or nothing that is still what was written."""
+    for path in sorted(folder.glob("[!.]*.nc")):
+        # Whatever is wrong with a file, its result is computed again.
+        with suppress(Exception):
+            if _digest(path) == path.stem:
+                return read_dataset(path)
+    return None
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-register_store_backend("selfdistill-netcdf", NetCDFStore)
-
-
-def open_memory(folder: Path) -> Memory:
-    """Open joblib's Memory on a folder, with NetCDF results."""
-    return Memory(str(folder), backend="selfdistill-netcdf", verbose=0)

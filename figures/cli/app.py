@@ -214,7 +214,7 @@ def watched(artefacts: list[Artefact], scale: Scale, folder: Path | None, *, qui
         def started(artefact: Artefact) -> None:
             progress.reset(part, description=artefact.key, total=None)
 
-        def unit(done: int, total: int) -> None:
+        def job(done: int, total: int) -> None:
             progress.update(part, completed=done, total=total)
 
         def finished(outcome: Outcome) -> None:
@@ -222,7 +222,7 @@ def watched(artefacts: list[Artefact], scale: Scale, folder: Path | None, *, qui
             if not quiet:
                 progress.console.print(outcome_line(outcome), highlight=False)
 
-        return run_artefacts(artefacts, scale, folder, Watcher(started, unit, finished))
+        return run_artefacts(artefacts, scale, folder, Watcher(started, job, finished))
 
 
 def show(outcomes: list[Outcome], scale: Scale, *, as_json: bool) -> None:

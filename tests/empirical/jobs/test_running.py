@@ -1,4 +1,4 @@
-"""Units survive a kill, run on a Dask cluster as they are, and ensembles split to fit memory."""
+"""Jobs survive a kill, run on a Dask cluster as they are, and ensembles split to fit memory."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from selfdistill.empirical.experiments.matched import MatchedConfig, measure_matched
-from selfdistill.empirical.jobs.runner import run_units
+from selfdistill.empirical.jobs.runner import run_jobs
 from selfdistill.empirical.jobs.threads import one_thread
 from selfdistill.empirical.networks.perceptrons import convnet, mlp
 from selfdistill.empirical.training.devices import own_device, worker_number
@@ -28,41 +28,39 @@ CONFIGS = [MatchedConfig("digits-3-8", 0.3, 32, seed, n_train=24) for seed in ra
 
 def test_a_dask_cluster_gives_the_same_numbers():
     distributed = pytest.importorskip("distributed")
-    here = run_units(measure_matched, CONFIGS[:2])
+    here = run_jobs(measure_matched, CONFIGS[:2])
     cluster = distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
     )
     with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
-        there = run_units(measure_matched, CONFIGS[:2], jobs=2)
+        there = run_jobs(measure_matched, CONFIGS[:2], jobs=2)
     for a, b in zip(here, there, strict=True):
         np.testing.assert_allclose(a["ratio"], b["ratio"], rtol=1e-6)
 
 
-def test_a_killed_run_keeps_its_units_and_ends_with_the_same_numbers(tmp_path):
+def test_a_killed_run_keeps_its_jobs_and_ends_with_the_same_numbers(tmp_path):
     script = textwrap.dedent(
         f"""
         from pathlib import Path
         from selfdistill.empirical.experiments.matched import MatchedConfig, measure_matched
-        from selfdistill.empirical.jobs.runner import run_units
+        from selfdistill.empirical.jobs.runner import run_jobs
         configs = [MatchedConfig("digits-3-8", 0.3, 32, seed, n_train=24) for seed in range(6)]
-        run_units(measure_matched, configs, cache=Path({str(tmp_path)!r}))
+        run_jobs(measure_matched, configs, cache=Path({str(tmp_path)!r}))
         """
     )
     process = subprocess.Popen([sys.executable, "-c", script])
     try:
         limit = time.monotonic() + 120
-        while (
-            not list(tmp_path.rglob("output.sha256")) and process.poll() is None and time.monotonic() < limit
-        ):
+        while not list(tmp_path.rglob("[!.]*.nc")) and process.poll() is None and time.monotonic() < limit:
             time.sleep(0.01)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("output.sha256")}
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("[!.]*.nc")}
     assert kept
-    resumed = run_units(measure_matched, CONFIGS, cache=tmp_path)
+    resumed = run_jobs(measure_matched, CONFIGS, cache=tmp_path)
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items())  # not computed again
-    for a, b in zip(resumed, run_units(measure_matched, CONFIGS), strict=True):
+    for a, b in zip(resumed, run_jobs(measure_matched, CONFIGS), strict=True):
         np.testing.assert_allclose(a["ratio"], b["ratio"], rtol=1e-12)
 
 

@@ -1,15 +1,16 @@
-"""Finished units are kept, never computed twice, and survive damage to their files."""
+"""Finished jobs are kept, never computed twice, and survive damage to their files."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 
-from selfdistill.empirical.jobs import runner as units
-from selfdistill.empirical.jobs.runner import run_unit, run_units
+from selfdistill.empirical.jobs import runner
+from selfdistill.empirical.jobs.runner import run_job, run_jobs
 from selfdistill.empirical.jobs.store import read_dataset, write_dataset
 
 
@@ -31,44 +32,56 @@ def calls(config: Config) -> int:
 
 def test_a_finished_unit_is_not_computed_again(tmp_path):
     config = Config(4, str(tmp_path / "log"))
-    first = run_unit(square, config, cache=tmp_path / "cache")
-    second = run_unit(square, config, cache=tmp_path / "cache")
+    first = run_job(square, config, cache=tmp_path / "cache")
+    second = run_job(square, config, cache=tmp_path / "cache")
     xr.testing.assert_equal(first, second)
     assert calls(config) == 1
-    run_unit(square, Config(5, config.log), cache=tmp_path / "cache")
+    run_job(square, Config(5, config.log), cache=tmp_path / "cache")
     assert calls(Config(5, config.log)) == 1
 
 
-def test_changed_code_is_computed_again(tmp_path, monkeypatch):
-    config = Config(4, str(tmp_path / "log"))
-    run_unit(square, config, cache=tmp_path / "cache")
-    monkeypatch.setattr(units, "code_fingerprint", lambda: "changed")
-    run_unit(square, config, cache=tmp_path / "cache")
-    assert calls(config) == 2
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("damage", [b"", b"not netcdf at all", b"CDF\x01half"])
 def test_a_damaged_entry_is_computed_again(tmp_path, damage):
     config = Config(4, str(tmp_path / "log"))
-    run_unit(square, config, cache=tmp_path / "cache")
-    (entry,) = (tmp_path / "cache").rglob("output.nc")
+    run_job(square, config, cache=tmp_path / "cache")
+    (entry,) = (tmp_path / "cache").rglob("*.nc")
     entry.write_bytes(damage)
-    result = run_unit(square, config, cache=tmp_path / "cache")
+    result = run_job(square, config, cache=tmp_path / "cache")
     assert result["square"].values.tolist() == [0, 1, 4, 9]
+    assert calls(config) == 2
+    run_job(square, config, cache=tmp_path / "cache")
     assert calls(config) == 2
 
 
+def test_the_former_names_still_import():
+    from selfdistill.empirical import kernel_rounds, units
+    from selfdistill.empirical.experiments.kernel_rounds import measure_kernel_rounds
+
+    assert (units.run_unit, units.run_units) == (run_job, run_jobs)
+    assert kernel_rounds.measure_kernel_rounds is measure_kernel_rounds
+
+
+def test_no_more_processes_than_the_machine_has_room_for(monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+    memory = psutil.virtual_memory()._replace(available=10 * runner.BYTES_PER_PROCESS)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    assert [runner.affordable_processes(n) for n in (1, 3, 64)] == [1, 3, 4]
+    memory = memory._replace(available=2 * runner.BYTES_PER_PROCESS)
+    assert runner.affordable_processes(64) == 2
+    memory = memory._replace(available=0)
+    assert runner.affordable_processes(64) == 1
+
+
 def test_nothing_is_pickled(tmp_path):
-    run_unit(square, Config(3, str(tmp_path / "log")), cache=tmp_path / "cache")
+    run_job(square, Config(3, str(tmp_path / "log")), cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*.pkl"))
 
 
 def test_jobs_change_no_number_and_order_is_kept(tmp_path):
     configs = [Config(v, str(tmp_path / "log")) for v in (3, 1, 2)]
     seen = []
-    serial = run_units(square, configs, progress=lambda done, total: seen.append((done, total)))
-    parallel = run_units(square, configs, jobs=2, cache=tmp_path / "cache")
+    serial = run_jobs(square, configs, progress=lambda done, total: seen.append((done, total)))
+    parallel = run_jobs(square, configs, jobs=2, cache=tmp_path / "cache")
     assert seen == [(1, 3), (2, 3), (3, 3)]
     for a, b in zip(serial, parallel, strict=True):
         xr.testing.assert_equal(a, b)
@@ -99,7 +112,7 @@ def test_units_run_on_a_dask_cluster(tmp_path):
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):
-        results = run_units(square, configs, cache=tmp_path / "cache", jobs=2)
+        results = run_jobs(square, configs, cache=tmp_path / "cache", jobs=2)
     for config, result in zip(configs, results, strict=True):
         np.testing.assert_array_equal(result["square"], np.arange(config.value) ** 2)
         assert calls(config) == 1
