@@ -8,6 +8,14 @@ from .base.validation import IndefiniteGramError, InfeasibleToleranceError, Inpu
 from .clusters.exact_softmax import ClusteredFit, distill_clustered_softmax, exact_minimum_rounds
 from .clusters.features import ClusteredFeatures
 from .distillation.collapse import CollapseBounds, collapse_bounds
+from .distillation.distill import (
+    distill,
+    distill_to_tolerance,
+    distill_with_ridge,
+    expected_cost,
+    ground_truth_limit,
+    progressive_trajectory,
+)
 from .distillation.grid import DistillationGrid, collapse_rounds_grid, distill_grid, distill_ridge_grid
 from .distillation.leave_one_out import leave_one_out, leave_one_out_errors
 from .distillation.mixing import Mixing, mix_rounds, optimal_mixing, oracle_mixing
@@ -18,8 +26,9 @@ from .distillation.one_round import (
     one_round_kernel,
 )
 from .distillation.risk import RiskCurve, estimated_risk, risk_curve
-from .distillation.schedules import Trajectory, distill_to_tolerance, distill_with_ridge, ground_truth_limit
+from .distillation.schedules import FixedRidge, Progressive, ToTolerance
 from .distillation.sparsification import adjacent_ratios, effective_basis_size, sparsity_index
+from .distillation.trajectory import Trajectory
 from .kernels.green import brownian_bridge_kernel, cubic_green_kernel
 from .kernels.random_features import RandomFeatures, fourier_features, relu_features
 from .kernels.relu_ntk import relu_tangent_kernel
@@ -51,7 +60,7 @@ from .labels.posterior import (
     label_posterior,
     prior_strength,
 )
-from .labels.progressive import gradient_rescaling, progressive_trajectory, progressive_weight
+from .labels.progressive import gradient_rescaling, progressive_weight
 from .labels.soft_targets import (
     beta_targets,
     label_smoothing,
@@ -60,9 +69,7 @@ from .labels.soft_targets import (
 )
 from .softmax.leave_one_out import leave_one_out_outputs, leave_one_out_targets
 from .softmax.regression import SoftmaxFit, SoftmaxRegression, distill_linearised, fit_softmax_regression
-from .spectra.chunk_reduction import FeatureSpectrum
-from .spectra.gauss_radau import KrylovError
-from .spectra.krylov import KrylovAccuracyWarning, KrylovNotConvergedError, KrylovSpectrum
+from .spectra.krylov import KrylovAccuracyWarning, KrylovError, KrylovNotConvergedError
 from .spectra.memory_cost import (
     Cost,
     TooLargeError,
@@ -81,6 +88,9 @@ if TYPE_CHECKING:
     from .estimators.kernel_ridge import SelfDistilledKernelRidge
     from .estimators.softmax_regression import SelfDistilledSoftmaxRegression
 
+# One class holds every basis; these names are kept for what was written with them.
+FeatureSpectrum = KrylovSpectrum = Spectrum
+
 __all__ = [
     "ClusteredFeatures",
     "ClusteredFit",
@@ -89,6 +99,7 @@ __all__ = [
     "Decomposition",
     "DistillationGrid",
     "FeatureSpectrum",
+    "FixedRidge",
     "GeneralizationBound",
     "IndefiniteGramError",
     "InfeasibleToleranceError",
@@ -99,6 +110,7 @@ __all__ = [
     "KrylovSpectrum",
     "Mixing",
     "OneRoundKernel",
+    "Progressive",
     "RandomFeatures",
     "RiskCurve",
     "SelfDistilledKernelRidge",
@@ -106,6 +118,7 @@ __all__ = [
     "SoftmaxFit",
     "SoftmaxRegression",
     "Spectrum",
+    "ToTolerance",
     "TooLargeError",
     "Trajectory",
     "adjacent_ratios",
@@ -123,6 +136,7 @@ __all__ = [
     "cubic_green_kernel",
     "dense_cost",
     "dirichlet_mode",
+    "distill",
     "distill_clustered_softmax",
     "distill_grid",
     "distill_linearised",
@@ -135,6 +149,7 @@ __all__ = [
     "estimate_corruption",
     "estimated_risk",
     "exact_minimum_rounds",
+    "expected_cost",
     "expected_products",
     "features_cost",
     "fit_softmax_regression",

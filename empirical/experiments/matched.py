@@ -8,9 +8,9 @@ import numpy as np
 import torch
 import xarray as xr
 
+from ...theory import Trajectory, distill_to_tolerance
 from ...theory.base.validation import Array, check_count, check_fraction, check_nonnegative, check_positive
 from ...theory.distillation.collapse import collapse_bounds
-from ...theory.distillation.schedules import Trajectory, distill_to_tolerance
 from ...theory.spectra.spectrum import Spectrum
 from ..data.datasets import Data, load
 from ..jobs.threads import one_thread
@@ -130,9 +130,8 @@ def _dataset(
 ) -> xr.Dataset:
     spectrum = theory.spectrum
     scale = np.sqrt(spectrum.n_samples * config.epsilon)
-    basis = np.eye(spectrum.n_samples) if spectrum.basis is None else spectrum.basis
     z0 = spectrum.coefficients[:, 0]
-    z = np.array([basis.T @ fit.fitted for fit in fits]).reshape(len(fits), -1)
+    z = np.array([spectrum.basis.project(fit.fitted) for fit in fits]).reshape(len(fits), -1)
     both = min(len(fits), theory.rounds)
     predicted = theory.filters[:both] * z0
     z_error = np.linalg.norm(z[:both] - predicted, axis=1) / np.linalg.norm(predicted, axis=1)

@@ -9,8 +9,8 @@ import torch
 import xarray as xr
 from torch.func import functional_call
 
+from ...theory import distill_to_tolerance
 from ...theory.base.validation import Array, check_each, check_positive
-from ...theory.distillation.schedules import distill_to_tolerance
 from ...theory.spectra.spectrum import Spectrum
 from ..jobs.threads import one_thread
 from ..networks.perceptrons import mlp
@@ -91,18 +91,16 @@ def _measure(config: StoppingConfig) -> xr.Dataset:
             distill_to_tolerance(spectrum, e, max_rounds=1).filter(1) for e in config.stops
         ],
         ("one round", "network"): [
-            spectrum.basis.T @ centred.fit_to_error(y, e).fitted / z0  # type: ignore[union-attr]
-            for e in config.stops
+            spectrum.basis.project(centred.fit_to_error(y, e).fitted) / z0 for e in config.stops
         ],
         ("gradient flow", "theory"): [1 - np.exp(-2 * d * t) for t in config.times],
         ("gradient flow", "network"): [
-            spectrum.basis.T @ h / z0  # type: ignore[union-attr]
+            spectrum.basis.project(h) / z0
             for h in gradient_flow(network, data.inputs, y, config.times, float(d[-1]))
         ],
         ("distillation", "theory"): [theory.filter(t) for t in range(1, theory.rounds + 1)],
         ("distillation", "network"): [
-            spectrum.basis.T @ fit.fitted / z0  # type: ignore[union-attr]
-            for fit in distill_network(centred, y, cell.epsilon)
+            spectrum.basis.project(fit.fitted) / z0 for fit in distill_network(centred, y, cell.epsilon)
         ],
     }
     methods, sources, points = ["one round", "gradient flow", "distillation"], ["theory", "network"], 12

@@ -15,8 +15,8 @@ import scipy.optimize
 import torch
 from torch import Tensor, nn
 
+from ...theory import distill_to_tolerance
 from ...theory.base.validation import Array, InputError, as_targets, check_positive
-from ...theory.distillation.schedules import distill_to_tolerance
 from ...theory.spectra.spectrum import Spectrum
 from ..training.ensemble import Parameters
 from .features import TangentFeatures, tangent_features

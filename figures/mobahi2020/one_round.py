@@ -41,7 +41,7 @@ def measure(scale: Scale) -> xr.Dataset:
     rows = []
     for t in range(1, run.rounds + 1):
         kernel = one_round_kernel(run, t)
-        refit = KernelRidge(kernel="precomputed", alpha=n * kernel.penalty).fit(kernel.gram(), y)
+        refit = KernelRidge(kernel="precomputed", alpha=n * kernel.ridge).fit(kernel.gram(), y)
         bound = generalization_bound(run, t)
         scores = run.predict(cross, t)
         rows.append(

@@ -12,7 +12,6 @@ from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
 from ...theory import (
     InputError,
-    KrylovSpectrum,
     Spectrum,
     Trajectory,
     distill_to_tolerance,
@@ -144,14 +143,14 @@ class OwnRounds:
                 f"Stopped after {run.rounds} rounds, not collapsed. Collapse comes after at least "
                 f"{int(np.ceil(self.lower))} and at most {self.upper} rounds: see --max-rounds."
             )
-        if isinstance(self.spectrum, KrylovSpectrum):
+        if self.spectrum.products:
             low, error = self.spectrum.condition_number_bounds[0], self.spectrum.error
             notes.append(
                 f"Answered from {self.spectrum.products} products with the gram, with an estimated error of "
                 f"{error.largest if error else 0:.1g}. The whole spectrum is not known: κ is at least {low:.6g}, "
                 "basis sizes are lower bounds, and there is no sparsity index."
             )
-        elif not np.isfinite(self.spectrum.condition_number):
+        elif not np.isfinite(self.spectrum.condition_number_bounds[0]):
             notes.append(
                 "The target has a part that the kernel cannot reach, so κ is infinite in the first round and "
                 f"the paper's bound promises nothing. It leaves a mean squared error of "
@@ -162,7 +161,7 @@ class OwnRounds:
     def cost(self) -> dict[str, Any]:
         """Path, expected cost, and for products what they came to."""
         spent: dict[str, Any] = {}
-        if isinstance(self.spectrum, KrylovSpectrum):
+        if self.spectrum.products:
             error = self.spectrum.error
             spent = {
                 "products_made": self.spectrum.products,
@@ -182,14 +181,19 @@ class OwnRounds:
             "kernel": {"name": self.kernel.name, **self.kernel.parameters},
             "epsilon": self.epsilon,
             "cost": self.cost(),
-            "least_feasible_epsilon": spectrum.least_feasible_epsilon,
+            "least_feasible_epsilon": plain(
+                spectrum.least_feasible_epsilon if spectrum.basis.invariant else np.nan
+            ),
             "initial_ratio": spectrum.initial_ratio(self.epsilon),
-            "condition_number": plain(spectrum.condition_number),
-            "later_condition_number": plain(spectrum.positive_condition_number),
+            "condition_number": plain(known(spectrum.condition_number_bounds)),
+            "later_condition_number": plain(
+                spectrum.positive_condition_number if spectrum.basis.invariant else np.nan
+            ),
+            "condition_number_bounds": [plain(bound) for bound in spectrum.condition_number_bounds],
             "collapsed": run.collapsed,
             "bounds": {
                 "exact": run.rounds if run.collapsed else None,
-                "paper_lower": self.paper_lower,
+                "paper_lower": plain(self.paper_lower),
                 "lower": self.lower,
                 "upper": self.upper,
             },
@@ -206,6 +210,11 @@ class OwnRounds:
             ],
             "notes": self.notes,
         }
+
+
+def known(bounds: tuple[float, float]) -> float:
+    """The value where its bounds agree, else NaN: not known."""
+    return bounds[0] if bounds[0] == bounds[1] else np.nan
 
 
 def plain(value: float) -> float | str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,12 +113,18 @@ def summary(result: OwnRounds) -> list[tuple[str, str]]:
         ("kernel", result.kernel.name + parameters),
         ("training error of every round, ε", f"{result.epsilon:.6g}"),
         ("target norm in units of √(nε), r_0", f"{spectrum.initial_ratio(result.epsilon):.6g}"),
-        ("condition number, κ", f"{spectrum.condition_number:.6g}"),
+        ("condition number, κ", bounded_text(spectrum.condition_number_bounds)),
         ("rounds to collapse, exactly", str(run.rounds) if run.collapsed else f"more than {run.rounds}"),
-        ("  at least (paper), (r_0 − 1)/κ", f"{result.paper_lower:.6g}"),
+        ("  at least (paper), (r_0 − 1)/κ",
+         f"{result.paper_lower:.6g}" if math.isfinite(result.paper_lower) else "not known, as κ is not"),
         ("  at least, r_0 − 1", f"{result.lower:.6g}"),
         ("  at most", str(result.upper)),
     ]  # fmt: skip
+
+
+def bounded_text(bounds: tuple[float, float]) -> str:
+    """Say a number whose bounds agree, or what is known of it."""
+    return f"{bounds[0]:.6g}" if bounds[0] == bounds[1] else f"not known; at least {bounds[0]:.6g}"
 
 
 def rounds_table(result: OwnRounds) -> RichTable:

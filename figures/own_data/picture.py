@@ -61,7 +61,10 @@ def draw_norm(panel: Axes, result: OwnRounds) -> None:
     panel.plot(rounds, ratio_lower_bounds(ratios[0], len(ratios) - 1), color=BOUND, linestyle="--",
                linewidth=1, label="at least $r_0 − t$")  # fmt: skip
     upper = ratio_upper_bounds(
-        ratios[0], spectrum.condition_number, spectrum.positive_condition_number, rounds=len(ratios) - 1
+        ratios[0],
+        spectrum.condition_number_bounds[1],
+        spectrum.positive_condition_number if spectrum.basis.invariant else np.inf,
+        rounds=len(ratios) - 1,
     )
     panel.plot(rounds[: len(upper)], upper, color=BOUND, linestyle="-.", linewidth=1, label="at most (M8)")
     panel.axhline(1, color="black", linestyle=":", linewidth=1, label="collapse")

@@ -1,4 +1,4 @@
-"""Rounds until collapse: counted, and bounded from both sides (claims M5-M8)."""
+"""Rounds until collapse: counted, and bounded from both sides."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from ..base.validation import Array
 from ..spectra.spectrum import Spectrum, as_spectrum
-from .schedules import distill_to_tolerance
+from .distill import distill_to_tolerance
 
-# From here on M8 is not iterated: its closed form ⌈r_0² − 1⌉ is given.
+# Squared ratios up to which the upper bound is iterated round by round; beyond, an integral bounds it.
 _LONGEST_ITERATION = 1e6
 
 
@@ -23,15 +23,17 @@ class CollapseBounds:
     exact : int
         Counted by running the recursion.
     paper_lower : float
-        ``(r_0 − 1)/κ``, the guarantee of Mobahi et al. (M6); 0 when κ is infinite.
+        ``(r_0 − 1)/κ``, the guarantee of Mobahi et al.; 0 when κ is infinite, NaN where it is not known.
     lower : float
-        ``r_0 − 1`` whatever the spectrum (M7).
+        ``r_0 − 1`` whatever the spectrum: a round moves the targets by ``√(n ε)`` exactly.
     upper : int
-        From the decrease of r_t² in every round (M8); at most ``⌈r_0² − 1⌉``.
+        From the decrease of r_t² in every round; at most ``⌈r_0² − 1⌉``.
     initial_ratio : float
         ``r_0 = ‖y‖ / √(n ε)``.
     condition_number : float
-        κ of the first round.
+        κ of the first round; NaN where it is not known, on a Krylov space.
+    condition_number_bounds : (float, float)
+        What is known of κ: the same number twice where all of it is.
     """
 
     exact: int
@@ -40,6 +42,7 @@ class CollapseBounds:
     upper: int
     initial_ratio: float
     condition_number: float
+    condition_number_bounds: tuple[float, float]
 
 
 def collapse_bounds(spectrum: Spectrum, epsilon: float) -> CollapseBounds:
@@ -58,7 +61,7 @@ def collapse_bounds(spectrum: Spectrum, epsilon: float) -> CollapseBounds:
 
     References
     ----------
-    Mobahi et al. 2020, section 3.4 for M6; M7 and M8 are this project's.
+    Mobahi et al. 2020, section 3.4 for its bound; the other two are this project's (docs: claims M7 and M8).
 
     Examples
     --------
@@ -67,28 +70,48 @@ def collapse_bounds(spectrum: Spectrum, epsilon: float) -> CollapseBounds:
     >>> bounds.lower, bounds.exact, bounds.upper  # κ = 1: the lower bound is attained
     (4.0, 4, 4)
     """
-    exact = distill_to_tolerance(spectrum, epsilon).rounds
-    paper_lower, lower, upper = rounds_bounds(spectrum, epsilon)
+    run = distill_to_tolerance(spectrum, epsilon)
+    paper_lower, lower, upper = rounds_bounds(run.spectrum, epsilon)
+    bounds = run.spectrum.condition_number_bounds
     return CollapseBounds(
-        exact, paper_lower, lower, upper, spectrum.initial_ratio(epsilon), spectrum.condition_number
+        run.rounds, paper_lower, lower, upper, spectrum.initial_ratio(epsilon), _known(bounds), bounds
     )
 
 
 def rounds_bounds(spectrum: Spectrum, epsilon: float) -> tuple[float, float, int]:
-    """Bounds on the number of fits without making any: the paper's (M6), M7 from below, M8 from above."""
-    r, kappa = as_spectrum(spectrum).initial_ratio(epsilon), spectrum.condition_number
+    """Bounds on the number of fits without making any: the paper's from below, ours from below and above.
+
+    Where κ is not known, on a Krylov space, the paper's bound is NaN, and the one from above holds whatever κ is.
+    """
+    r, bounds = as_spectrum(spectrum).initial_ratio(epsilon), spectrum.condition_number_bounds
+    later = spectrum.positive_condition_number if spectrum.basis.invariant else np.inf
     excess = max(r - 1, 0.0)
-    if r**2 > _LONGEST_ITERATION:
-        upper = int(np.ceil(r**2 - 1))
-    else:
-        upper = len(ratio_upper_bounds(r, kappa, spectrum.positive_condition_number)) - 1
-    return excess / kappa, excess, upper
+    return excess / _known(bounds), excess, _upper_bound(r, bounds[1], later)
+
+
+def _known(bounds: tuple[float, float]) -> float:
+    """The condition number where its bounds agree, else NaN."""
+    return bounds[0] if bounds[0] == bounds[1] else np.nan
+
+
+def _upper_bound(ratio: float, kappa: float, later_kappa: float) -> int:
+    """Rounds after which r_t is at most 1 for certain."""
+    if ratio**2 <= _LONGEST_ITERATION:
+        return len(ratio_upper_bounds(ratio, kappa, later_kappa)) - 1
+    square = ratio**2 - 1 - 2 * (ratio - 1) / kappa
+    # Each further round takes off g = 1 + 2 (r − 1)/κ at least, and g falls with r: the integral of dr²/g over the
+    # way down to r = 1 is no less than the number of rounds.
+    slope, r = 2 / later_kappa, float(np.sqrt(square))
+    rounds = square - 1
+    if slope * r > 1e-6:
+        rounds = min(rounds, 2 / slope * (r - 1) - 2 * (1 - slope) / slope**2 * np.log1p(slope * (r - 1)))
+    return 1 + int(np.ceil(rounds))
 
 
 def ratio_upper_bounds(
     initial_ratio: float, kappa: float, later_kappa: float | None = None, *, rounds: int | None = None
 ) -> Array:
-    """Upper bounds on r_t for t = 0, 1, … up to the round that must have collapsed (claim M8).
+    """Upper bounds on r_t for t = 0, 1, … up to the round that must have collapsed.
 
     ``r_t² ≤ r_{t−1}² − 1 − 2 (r_{t−1} − 1)/κ``, since a fit and its residual are positively correlated.
 
@@ -112,12 +135,12 @@ def ratio_upper_bounds(
 
 
 def ratio_lower_bounds(initial_ratio: float, rounds: int) -> Array:
-    """Lower bounds ``r_0 − t`` on r_t for t = 0 … rounds, by the triangle inequality (claim M7)."""
+    """Lower bounds ``r_0 − t`` on r_t for t = 0 … rounds, by the triangle inequality."""
     return np.maximum(initial_ratio - np.arange(rounds + 1), 0.0)
 
 
 def paper_norm_bounds(initial_ratio: float, kappa: float, rounds: int) -> Array:
-    """The paper's lower bounds on r_t for t = 0 … rounds (claim M5); meaningful while t ≤ (r_0 − 1)/κ.
+    """The paper's lower bounds on r_t for t = 0 … rounds; meaningful while t ≤ (r_0 − 1)/κ.
 
     ``r_t ≥ a^t r_0 − b (a^t − 1)/(a − 1)`` with
     ``a = ((r_0 − 1)² + κ(2 r_0 − 1))/(r_0 − 1 + κ)²`` and ``b = r_0² κ/(r_0 − 1 + κ)²``.

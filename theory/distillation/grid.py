@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace as dc_replace
 from typing import Any
 
 import numpy as np
 
 from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction
 from ..spectra.spectrum import Spectrum, as_spectrum
-from .multiplier import excess_energies, penalty_for_error
-from .schedules import Trajectory, distill_to_tolerance, distill_with_ridge
+from .distill import distill, settled
+from .multiplier import excess_energies
+from .recursion import March, Step, run_march
+from .schedules import FixedRidge, RidgeRule, ToleranceRule, ToTolerance, tolerance_rule
+from .trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +50,13 @@ class DistillationGrid:
     to_tolerance: bool
 
     def trajectory(self, index: int) -> Trajectory:
-        """Return one run with its filters, so that it predicts; nothing is solved again."""
+        """Return one run with its filters, so that it predicts; no penalty is solved for again."""
         fits = int(self.rounds[index])
-        penalties = self.multipliers[index, :fits]
-        d, alpha = self.spectrum.eigenvalues, self.ground_truth_weight
-        filters = np.empty((fits, len(d)))
-        previous: Array = np.ones(len(d))
-        for t, c in enumerate(penalties):
-            shrink = np.divide(d, d + c, where=d > 0, out=np.zeros_like(d))
-            filters[t] = previous = shrink * (alpha + (1 - alpha) * previous)
-        norms = self.target_norms[index, : fits + 1]
+        replay = FixedRidge(self.multipliers[index, :fits], fits, self.ground_truth_weight)
+        run = distill(self.spectrum, replay)
         epsilon = float(self.settings[index]) if self.to_tolerance else None
-        return Trajectory(self.spectrum, penalties, filters, norms, bool(self.collapsed[index]), epsilon)
+        norms = self.target_norms[index, : fits + 1]
+        return dc_replace(run, target_norms=norms, collapsed=bool(self.collapsed[index]), epsilon=epsilon)
 
 
 def distill_grid(spectrum: Spectrum, epsilons: Any, max_rounds: int | None = None) -> DistillationGrid:
@@ -89,35 +86,12 @@ def distill_grid(spectrum: Spectrum, epsilons: Any, max_rounds: int | None = Non
     """
     spectrum = as_spectrum(spectrum)
     epsilons = _positive_vector(epsilons, "epsilons")
-    if max_rounds is not None:
-        max_rounds = check_count(max_rounds, "max_rounds", least=0)
     for epsilon in np.sort(epsilons):  # the smallest asks for most; the others find nothing left to do
-        spectrum = spectrum.resolve(partial(distill_to_tolerance, epsilon=epsilon, max_rounds=max_rounds))
+        spectrum = settled(spectrum, ToTolerance(epsilon, max_rounds))
     spectrum.check_feasible(float(epsilons.min()))
+    rule = tolerance_rule(spectrum, epsilons, max_rounds)
     keep = np.flatnonzero((spectrum.eigenvalues > 0) & spectrum.weighted)
-    magnitudes = np.sqrt(spectrum.weights[keep])
-    size = len(epsilons)
-    multipliers: list[Array] = []
-    norms: list[Array] = [np.full(size, np.sqrt(spectrum.energy))]
-
-    def record(active: Array, penalties: Array, norm: Array) -> None:
-        for kept, values in ((multipliers, penalties), (norms, norm)):
-            row = np.full(size, np.nan)
-            row[active] = values
-            kept.append(row)
-
-    rounds, collapsed = _march(
-        spectrum.eigenvalues[keep],
-        np.broadcast_to(magnitudes, (size, len(keep))),
-        np.full(size, np.sqrt(spectrum.null_energy)),
-        spectrum.n_samples * epsilons,
-        max_rounds,
-        record,
-    )
-    return DistillationGrid(
-        spectrum, epsilons, rounds, collapsed,
-        np.array(multipliers).reshape(-1, size).T, np.array(norms).T, 0.0, True,
-    )  # fmt: skip
+    return _run_grid(spectrum, keep, rule, epsilons, 0.0)
 
 
 def distill_ridge_grid(
@@ -144,19 +118,33 @@ def distill_ridge_grid(
     rounds = check_count(rounds, "rounds", least=0)
     alpha = check_fraction(ground_truth_weight, "ground_truth_weight")
     for ridge in np.sort(ridges):
-        spectrum = spectrum.resolve(
-            partial(distill_with_ridge, ridge=ridge, rounds=rounds, ground_truth_weight=alpha)
-        )
-    shrink = spectrum.eigenvalues / (spectrum.eigenvalues + ridges[:, None])
-    norms = np.empty((len(ridges), rounds + 1))
-    norms[:, 0] = np.sqrt(spectrum.energy)
-    filters: Array = np.ones_like(shrink)
-    for t in range(rounds):
-        filters = shrink * (alpha + (1 - alpha) * filters)
-        norms[:, t + 1] = np.sqrt(filters**2 @ spectrum.weights)
+        spectrum = settled(spectrum, FixedRidge(float(ridge), rounds, alpha))
+    rule = RidgeRule(np.broadcast_to(ridges, (rounds, len(ridges))), np.full(rounds, alpha))
+    return _run_grid(spectrum, np.arange(len(spectrum.eigenvalues)), rule, ridges, alpha)
+
+
+def _run_grid(
+    spectrum: Spectrum, keep: Array, rule: ToleranceRule | RidgeRule, settings: Array, given_weight: float
+) -> DistillationGrid:
+    """Run every setting on the directions to keep; note multipliers and norms, round by round."""
+    size = len(settings)
+    rounds = np.zeros(size, int)
+    multipliers: list[Array] = []
+    norms: list[Array] = [np.full(size, np.sqrt(spectrum.energy))]
+
+    def record(march: March, step: Step) -> None:
+        rounds[march.members] = march.fits
+        for kept, values in ((multipliers, step.ridges), (norms, march.norms())):
+            row = np.full(size, np.nan)
+            row[march.members] = values
+            kept.append(row)
+
+    magnitudes = np.broadcast_to(np.sqrt(spectrum.weights[keep]), (size, len(keep)))
+    run_march(spectrum.eigenvalues[keep], magnitudes, rule, record)
     return DistillationGrid(
-        spectrum, ridges, np.full(len(ridges), rounds), np.zeros(len(ridges), bool),
-        np.repeat(ridges[:, None], rounds, axis=1), norms, alpha, False,
+        spectrum, settings, rounds, rule.collapsed,
+        np.array(multipliers).reshape(-1, size).T, np.array(norms).T, given_weight,
+        isinstance(rule, ToleranceRule),
     )  # fmt: skip
 
 
@@ -184,7 +172,7 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
 
     References
     ----------
-    Mobahi et al. 2020, section 3.4; the count that claims M6-M8 bound.
+    Mobahi et al. 2020, section 3.4.
 
     Examples
     --------
@@ -217,62 +205,18 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
     z = z / np.linalg.norm(z, axis=-1, keepdims=True)
     z = np.broadcast_to(z, (*shape, m)) * np.broadcast_to(ratios, shape)[..., None]
     d = np.broadcast_to(d, (*shape, m)).reshape(-1, m)
+    z = z.reshape(-1, m)
     size = len(d)
-    rounds, _ = _march(d, z.reshape(-1, m), np.zeros(size), np.ones(size), None, lambda *_: None)
-    return rounds.reshape(shape)
-
-
-def _march(
-    d: Array,
-    magnitudes: Array,
-    null: Array,
-    budgets: Array,
-    max_rounds: int | None,
-    record: Callable[[Array, Array, Array], None],
-) -> tuple[Array, Array]:
-    """Run the to-tolerance recursion on all problems still alive; tell `record` each round's results.
-
-    Parameters
-    ----------
-    d : array (m,) or (g, m)
-        Positive eigenvalues.
-    magnitudes : array (g, m)
-        Norm over outputs of the targets along each direction.
-    null : array (g,)
-        Norm of what no fit reaches; gone after the first round.
-    budgets : array (g,)
-        ``n ε``.
-    """
-    size = len(budgets)
+    rule = ToleranceRule(np.ones(size), excess_energies(z, np.ones(size)), np.zeros(size), None)
+    # A ratio of at most 1 has collapsed, whatever its square has been rounded to.
+    rule.excess[np.broadcast_to(ratios, shape).ravel() <= 1] = 0.0
     rounds = np.zeros(size, int)
-    collapsed = np.zeros(size, bool)
-    active = np.arange(size)
-    z = np.array(magnitudes)
-    excess = excess_energies(np.column_stack([z, null]), budgets)
-    ratio = np.sqrt(np.maximum(1 + excess / budgets, 0))
-    null_energy, rounding, t = null**2, np.zeros(size), 0
-    while True:
-        alive = excess > rounding
-        collapsed[active[~alive]] = True
-        if max_rounds is not None and t >= max_rounds:
-            return rounds, collapsed
-        active, z, excess = active[alive], z[alive], excess[alive]
-        if not len(active):
-            return rounds, collapsed
-        t += 1
-        reachable = budgets[active] - (null_energy[active] if t == 1 else 0.0)
-        here = d if d.ndim == 1 else d[active]
-        penalties = np.zeros(len(active))
-        solvable = reachable > 0
-        penalties[solvable] = penalty_for_error(
-            here if d.ndim == 1 else here[solvable], z[solvable] ** 2, reachable[solvable], excess[solvable]
-        )
-        z = z * (here / (here + penalties[:, None]))
-        rounds[active] = t
-        record(active, penalties, np.linalg.norm(z, axis=1))
-        excess = excess_energies(z, budgets[active])
-        # As in distill_to_tolerance: rounding left in ‖y_t‖² after t diagonal products.
-        rounding = 8 * np.finfo(np.float64).eps * t * ratio[active] * budgets[active]
+
+    def record(march: March, step: Step) -> None:
+        rounds[march.members] = march.fits
+
+    run_march(d, z, rule, record)
+    return rounds.reshape(shape)
 
 
 def _positive_vector(values: Any, name: str) -> Array:

@@ -17,12 +17,8 @@ import numpy as np
 
 from ..base.arrays import is_foreign, like, to_host
 from ..base.validation import Array, InputError, as_real_array
-from ..spectra.krylov import KrylovSpectrum
 from ..spectra.spectrum import Spectrum, as_spectrum
-from .schedules import _penalties as check_penalties
-
-# Rows of the eigenvectors that are squared at a time take so many bytes.
-_BLOCK_BYTES = 32 * 2**20
+from .schedules import as_ridges
 
 
 def leave_one_out(
@@ -77,12 +73,12 @@ def leave_one_out(
     array([1.503, 1.468])
     """
     spectrum = as_complete(spectrum)
-    penalties = check_penalties(ridge, rounds)
+    penalties = as_ridges(ridge, rounds)
     weights = check_weights(ground_truth_weight, len(penalties))
     filters = _filters(np.append(spectrum.eigenvalues, 0.0), penalties, weights)
     outside, remainder = outside_basis(spectrum)
     diagonals = (
-        row_diagonals(spectrum, filters.responses[:, :-1]) + outside[:, None] * filters.responses[:, -1]
+        spectrum.basis.diagonal(filters.responses[:, :-1]) + outside[:, None] * filters.responses[:, -1]
     )
     residuals = _residuals(spectrum, filters.residuals, remainder)
     y = to_host(spectrum.targets).astype(np.float64, copy=False)
@@ -147,14 +143,9 @@ def as_complete(spectrum: Any) -> Spectrum:
     InputError
         If it is a Krylov space, which has no diagonals of smoothers.
     """
-    spectrum = as_spectrum(spectrum)
-    if isinstance(spectrum, KrylovSpectrum):
-        raise InputError(
-            "leave-one-out needs all eigenvectors of the gram, and a Krylov space knows only those parts of them "
-            "that the targets see. Use Spectrum.from_gram, or for many samples random features "
-            "(fourier_features, relu_features) with Spectrum.from_features."
-        )
-    return spectrum
+    as_spectrum(spectrum).require_complete("leave-one-out")
+    complete: Spectrum = spectrum
+    return complete
 
 
 def check_weights(ground_truth_weight: Any, rounds: int) -> Array:
@@ -221,10 +212,9 @@ def _filters(d: Array, penalties: Array, weights: Array) -> _Filters:
 def outside_basis(spectrum: Spectrum) -> tuple[Array, Array]:
     """Squared length of every sample's part outside the basis (n,), and the targets' part there (n, k)."""
     n, outputs = spectrum.n_samples, spectrum.n_outputs
-    basis = spectrum.basis
-    if basis is None or basis.shape[0] == basis.shape[1]:
+    if len(spectrum.eigenvalues) == n:
         return np.zeros(n), np.zeros((n, outputs))
-    length = 1 - row_diagonals(spectrum, np.ones((1, len(spectrum.eigenvalues))))[:, 0]
+    length = 1 - spectrum.basis.diagonal(np.ones(len(spectrum.eigenvalues)))
     remainder = to_host(spectrum.targets) - to_host(spectrum.expand(spectrum.coefficients))
     # Such a sample alone spans a direction of the features: what is left of it is rounding.
     spanned = length < 100 * np.sqrt(n) * spectrum.roundoff
@@ -239,17 +229,3 @@ def _residuals(spectrum: Spectrum, filters: Array, remainder: Array) -> Array:
     columns = scaled.transpose(1, 0, 2).reshape(-1, rounds * outputs)
     inside = to_host(spectrum.expand(columns)).astype(np.float64, copy=False).reshape(-1, rounds, outputs)
     return inside.transpose(1, 0, 2) + filters[:, -1, None, None] * remainder
-
-
-def row_diagonals(spectrum: Spectrum, filters: Array) -> Array:
-    """Diagonals (n, J) of ``V diag(filter) Vᵀ`` for filters (J, m); squares are taken block by block."""
-    basis: Any = spectrum.basis
-    if basis is None:
-        return filters.T
-    n, m = basis.shape
-    rows = max(1, _BLOCK_BYTES // (8 * m))
-    result = np.empty((n, len(filters)))
-    for start in range(0, n, rows):
-        squares = to_host(basis[start : start + rows]).astype(np.float64) ** 2
-        result[start : start + rows] = squares @ filters.T
-    return result

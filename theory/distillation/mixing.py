@@ -29,7 +29,7 @@ from ..base.validation import (
 from ..spectra.spectrum import Spectrum
 from .leave_one_out import as_complete
 from .polynomials import ResidualPolynomials, left_out_predictions, residual_polynomials
-from .schedules import Trajectory
+from .trajectory import Trajectory
 
 Criterion = Literal["leave-one-out", "gcv"]
 _SUM_ROUNDING = 1e-8
@@ -76,7 +76,7 @@ class Mixing:
     def trajectory(self) -> Trajectory:
         """The mixture as a run of one round, which has fitted values, dual coefficients and predictions."""
         norms = np.sqrt([self.spectrum.energy, float(self.filter**2 @ self.spectrum.weights)])
-        return Trajectory(self.spectrum, np.array([self.ridge]), self.filter[None], norms, False, None)
+        return Trajectory(self.spectrum, np.array([self.ridge]), self.filter[None], norms, False, None, np.zeros(1))
 
     def fitted(self) -> Any:
         """Fitted values on the training points, shaped as the targets."""

@@ -1,4 +1,4 @@
-"""The penalty that makes a ridge fit's training error exactly ε: one root per round (claims M1, M2)."""
+"""The penalty that makes a ridge fit's training error exactly ε: one root per round."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ def excess_energy(values: Array, budget_factors: tuple[float, float]) -> float:
     difference. Each product is split into a rounded value and its exact error (Dekker 1971), and so is each
     addition.
     """
-    x = np.append(np.ravel(values), budget_factors[0]).astype(np.float64)
-    y = np.append(np.ravel(values), -budget_factors[1]).astype(np.float64)
+    flat = np.ravel(values).astype(np.float64)
+    # A power of two takes the values near 1, exactly: the splitting below would overflow at large ones.
+    power = int(np.frexp(np.abs(flat).max(initial=0.0))[1])
+    flat = np.ldexp(flat, -power)
+    x = np.append(flat, budget_factors[0])
+    y = np.append(flat, -np.ldexp(budget_factors[1], -2 * power))
     product, error = _exact_product(x[None], y[None])
-    return float(_accurate_sum(product, error)[0])
+    return float(np.ldexp(_accurate_sum(product, error)[0], 2 * power))
 
 
 def excess_energies(values: Array, budgets: Array) -> Array:
@@ -70,7 +74,7 @@ def penalty_for_error(eigenvalues: Array, weights: Array, budget: Array, excess:
 
     In ``λ = 1/c`` the reciprocal residual norm is a concave, increasing, nearly linear function, so Newton's
     method on it climbs to the root from the left without overshooting (Hebden 1973; Moré and Sorensen 1983,
-    for the trust-region equation, of which this is one). M2 brackets it:
+    for the trust-region equation, of which this is one). It lies between two bounds:
     ``(r − 1)/d_max ≤ λ ≤ (r − 1)/d_min``, ``r = √(Σ w / budget)``.
 
     Parameters

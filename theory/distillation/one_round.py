@@ -1,4 +1,4 @@
-"""The kernel that reaches the distilled fit in one round, and the error bound it gives (M13, M20)."""
+"""The kernel that reaches the distilled fit in one round, and the error bound it gives."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from ..base.arrays import to_host
 from ..base.validation import Array, InputError, check_count, check_fraction, check_positive
 from ..spectra.spectrum import Spectrum
-from .schedules import Trajectory, as_trajectory
+from .trajectory import Trajectory, as_trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,24 +23,24 @@ class OneRoundKernel:
         Of the original kernel and targets.
     eigenvalues : ndarray (m,)
         d† of ``gram† / n``, in the original eigenvectors.
-    penalty : float
+    ridge : float
         c_0, the penalty of the one fit.
     filter : ndarray (m,)
         B_t.
+    residual : ndarray (m,)
+        ``1 − B_t``, to full precision where B_t is next to 1.
     """
 
     spectrum: Spectrum
     eigenvalues: Array
-    penalty: float
+    ridge: float
     filter: Array
+    residual: Array
 
     def gram(self) -> Array:
         """``gram† = n V diag(d†) Vᵀ``, (n, n)."""
-        spectrum = self.spectrum
-        scaled = spectrum.n_samples * self.eigenvalues
-        if spectrum.basis is None:
-            return np.diag(scaled)
-        return (spectrum.basis * scaled) @ spectrum.basis.T
+        n, basis = self.spectrum.n_samples, self.spectrum.basis
+        return to_host(basis.expand(n * self.eigenvalues[:, None] * basis.project(np.eye(n))))
 
     @property
     def trace(self) -> float:
@@ -57,10 +58,8 @@ class OneRoundKernel:
 
         ``‖f‖_†² = Σ_k z_k² B_k (1 − B_k)/(n c_0)`` for a gram that is not divided by n.
         """
-        b = self.filter
-        return float(
-            np.sqrt(np.sum(self.spectrum.weights * b * (1 - b)) / (self.spectrum.n_samples * self.penalty))
-        )
+        energy = np.sum(self.spectrum.weights * self.filter * self.residual)
+        return float(np.sqrt(energy / (self.spectrum.n_samples * self.ridge)))
 
     @property
     def complexity(self) -> float:
@@ -69,7 +68,7 @@ class OneRoundKernel:
 
 
 def one_round_kernel(trajectory: Trajectory, t: int) -> OneRoundKernel:
-    """Kernel that reaches the t-round solution in one round with the first round's penalty (claim M13).
+    """Kernel that reaches the t-round solution in one round with the first round's penalty.
 
     ``d† = c_0 B_t / (1 − B_t)``, so that ``d†/(d† + c_0) = B_t``.
 
@@ -84,8 +83,14 @@ def one_round_kernel(trajectory: Trajectory, t: int) -> OneRoundKernel:
     """
     t = check_count(t, "t")
     b = as_trajectory(trajectory).filter(t)
-    c0 = float(trajectory.multipliers[0])
-    return OneRoundKernel(trajectory.spectrum, c0 * b / (1 - b), c0, b)
+    trajectory.spectrum.require_complete("the one-round kernel")
+    c0, left = float(trajectory.multipliers[0]), trajectory.residual_filter(t)
+    if not c0 > 0:
+        raise InputError(
+            "the first round interpolates (its penalty is 0), and no kernel does that in one ridge fit. "
+            "Choose a larger epsilon."
+        )
+    return OneRoundKernel(trajectory.spectrum, c0 * b / left, c0, b, left)
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def generalization_bound(
     largest_loss: float = 1.0,
     confidence: float = 0.95,
 ) -> GeneralizationBound:
-    """Rademacher bound on the test error of round t, through its one-round kernel (claim M20).
+    """Rademacher bound on the test error of round t, through its one-round kernel.
 
     With probability `confidence` over the sample, for a loss that is 1-Lipschitz in the prediction and
     bounded by L, the expected loss of every f with ``‖f‖ ≤ Λ`` is at most
@@ -138,10 +143,11 @@ def generalization_bound(
     Bartlett & Mendelson 2002, theorem 8 and lemma 22; Mobahi et al. 2020, section 4.
     """
     spectrum = as_trajectory(trajectory).spectrum
+    spectrum.require_complete("the bound on the test error")
     if spectrum.n_outputs != 1:
         raise InputError(f"the bound is for one output; these targets have {spectrum.n_outputs}.")
     confidence = check_fraction(confidence, "confidence", below_one=True)
-    y, fit = spectrum.targets[:, 0], trajectory.fitted(t).reshape(-1)
+    y, fit = to_host(spectrum.targets)[:, 0], to_host(trajectory.fitted(t)).reshape(-1)
     if loss == "ramp" and not np.isin(y, (-1.0, 1.0)).all():
         raise InputError("the ramp loss needs targets of -1 and 1; use loss='absolute' for others.")
     scale = 1.0 if loss == "ramp" else check_positive(largest_loss, "largest_loss")

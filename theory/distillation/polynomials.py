@@ -15,7 +15,7 @@ import numpy as np
 from ..base.arrays import to_host
 from ..base.validation import Array
 from ..spectra.spectrum import Spectrum
-from .leave_one_out import outside_basis, row_diagonals
+from .leave_one_out import outside_basis
 
 # A polynomial that keeps less of its norm than this after orthogonalisation is rounding, not a new direction.
 _LEAST_SHARE = 1e-10
@@ -129,7 +129,7 @@ def left_out_predictions(polynomials: ResidualPolynomials, spectrum: Spectrum, l
         return np.asarray(inside + filter_[-1] * remainder)
 
     def diagonals(filters: Array) -> Array:
-        return row_diagonals(spectrum, filters[:, :-1]) + length[:, None] * filters[:, -1]
+        return spectrum.basis.diagonal(filters[:, :-1]) + length[:, None] * filters[:, -1]
 
     own, own_before = np.ones_like(left), np.zeros_like(left)
     denominator = diagonals(left[None])

@@ -1,4 +1,4 @@
-"""Bias, variance and risk of every round, and the round at which to stop (claim M15)."""
+"""Bias, variance and risk of every round, and the round at which to stop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..base.validation import Array, InputError, as_targets, check_nonnegative
-from .schedules import Trajectory, as_trajectory
+from .trajectory import Trajectory, as_trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +55,15 @@ def risk_curve(trajectory: Trajectory, truth: Any, noise_variance: float) -> Ris
         If shapes do not match, the variance is negative, or there are no rounds.
     """
     spectrum = as_trajectory(trajectory).spectrum
+    spectrum.require_complete("the risk")
     f = as_targets(truth, spectrum.n_samples, "truth").reshape(spectrum.n_samples, -1)
     if f.shape[1] != spectrum.n_outputs:
         raise InputError(f"truth must have {spectrum.n_outputs} outputs, as the targets; got {f.shape[1]}.")
     noise_variance = check_nonnegative(noise_variance, "noise_variance")
     if trajectory.rounds == 0:
         raise InputError("the trajectory has no rounds: there is no fit to judge.")
-    projected = f if spectrum.basis is None else spectrum.basis.T @ f
-    energy = np.sum(projected**2, axis=1)
-    unreachable = max(float(np.sum(f**2) - energy.sum()), 0.0) if spectrum.basis is not None else 0.0
+    energy = np.sum(spectrum.basis.project(f) ** 2, axis=1)
+    unreachable = max(float(np.sum(f**2) - energy.sum()), 0.0)
     b = trajectory.filters
     n = spectrum.n_samples
     return RiskCurve(
@@ -84,6 +84,7 @@ def estimated_risk(trajectory: Trajectory, noise_variance: float) -> Array:
         If the variance is not a finite number of at least 0.
     """
     spectrum = as_trajectory(trajectory).spectrum
+    spectrum.require_complete("an estimate of the risk")
     noise_variance = check_nonnegative(noise_variance, "noise_variance")
     b, n = trajectory.filters, spectrum.n_samples
     residual = (1 - b) ** 2 @ spectrum.weights + max(spectrum.energy - float(spectrum.weights.sum()), 0.0)

@@ -1,257 +1,300 @@
-"""Self-distillation as one diagonal recursion; schedules differ only in each round's penalty (section 0)."""
+"""Schedules: how the penalty and the targets of every round are chosen.
+
+A schedule is a value. `distill` runs any of them on any spectrum; they differ in nothing but the rule that
+each of them makes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ..base.arrays import as_two_dimensional, is_foreign, like, to_host
+from ..base.arrays import to_host
 from ..base.validation import (
     Array,
     InputError,
     as_real_array,
     check_count,
     check_fraction,
-    check_kind,
     check_positive,
 )
-from ..spectra.spectrum import Spectrum, as_spectrum
-from .multiplier import excess_energy, penalty_for_error
-
-if TYPE_CHECKING:
-    import xarray as xr
+from ..spectra.spectrum import Spectrum
+from .multiplier import excess_energies, excess_energy, penalty_for_error
+from .recursion import March, Rule, Step, ridge_gain
 
 # What a run to collapse may need at least, unless the caller bounds it.
 _MOST_ROUNDS = 1e6
 _MOST_BYTES = 8 * 2**30
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectory:
-    """Every round of a self-distillation run, as diagonal filters on one spectrum.
-
-    Round t refits to the fitted values of round t − 1; ``t = 0`` stands for the given targets.
-
-    Attributes
-    ----------
-    spectrum : Spectrum
-    multipliers : ndarray (T,)
-        Penalty c_t of each fit; scikit-learn's ``alpha`` is ``n * c_t``.
-    filters : ndarray (T, m)
-        ``filters[t - 1]`` is the diagonal of B_t, which takes the targets to the fit after t rounds.
-        m is n for a spectrum from a gram, in the order of ``spectrum.eigenvalues``.
-    target_norms : ndarray (T + 1,)
-        ``‖y_t‖`` for t = 0 … T.
-    collapsed : bool
-        Whether the fit of the last round is so small that the next round would be exactly zero.
-    epsilon : float or None
-        The training error of every round, where the schedule fixes it.
-    """
-
-    spectrum: Spectrum
-    multipliers: Array
-    filters: Array
-    target_norms: Array
-    collapsed: bool
-    epsilon: float | None
+class Schedule(Protocol):
+    """What `distill` asks of a schedule."""
 
     @property
-    def rounds(self) -> int:
-        """Number of fits, T: before collapse, if the run collapsed."""
-        return len(self.multipliers)
+    def epsilon(self) -> float | None:
+        """The training error of every round, where the schedule fixes it."""
 
-    @property
-    def ratios(self) -> Array:
-        """``r_t = ‖y_t‖ / √(n ε)`` for t = 0 … T (to-tolerance schedule only)."""
-        if self.epsilon is None:
-            raise InputError("ratios are defined for a fixed training error; this schedule has none.")
-        return self.target_norms / np.sqrt(self.spectrum.n_samples * self.epsilon)
+    def check(self, spectrum: Spectrum) -> None:
+        """Raise `InputError` if the schedule cannot be run on the spectrum, before any work."""
 
-    def _check_round(self, t: int, least: int) -> int:
-        t = check_count(t, "t", least=least)
-        if t > self.rounds:
-            reason = "the run collapsed then, and later fits are zero" if self.collapsed else "ask for more"
-            raise InputError(
-                f"t={t} is past the last fit: this trajectory has {self.rounds} rounds ({reason})."
-            )
-        return t
-
-    def filter(self, t: int) -> Array:
-        """Diagonal of B_t, (m,); all ones at t = 0."""
-        t = self._check_round(t, 0)
-        return self.filters[t - 1] if t else np.ones(len(self.spectrum.eigenvalues))
-
-    def fitted(self, t: int) -> Any:
-        """Fitted values after t rounds on the training points, shaped as the targets; t = 0 gives those."""
-        if self._check_round(t, 0) == 0:
-            return self.spectrum.shape_like_targets(self.spectrum.targets)
-        spectrum = self.spectrum
-        values = spectrum.expand(self.filters[t - 1][:, None] * spectrum.coefficients)
-        return spectrum.shape_like_targets(values)
-
-    def dual(self, t: int) -> Any:
-        """Dual coefficients β_t after t ≥ 1 rounds, so that ``gram @ β_t`` are the fitted values.
-
-        Null directions are dropped: they do not change a prediction.
-        """
-        t = self._check_round(t, 1)
-        spectrum = self.spectrum
-        d = spectrum.eigenvalues
-        positive = d > 0
-        inverse = np.divide(1.0, spectrum.n_samples * d, where=positive, out=np.zeros_like(d))
-        values = spectrum.expand((self.filters[t - 1] * inverse)[:, None] * spectrum.coefficients)
-        return spectrum.shape_like_targets(values)
-
-    def predict(self, cross_gram: Any, t: int) -> Any:
-        """Predictions after t ≥ 1 rounds at new points.
-
-        Parameters
-        ----------
-        cross_gram : array (q, n)
-            Kernel between the q new points (rows) and the training points.
-        t : int
-            Number of fits made.
-
-        Returns
-        -------
-        array (q,) or (q, k)
-        """
-        cross = as_two_dimensional(cross_gram, "cross_gram")
-        if cross.shape[1] != self.spectrum.n_samples:
-            raise InputError(
-                f"cross_gram must have one column a training point, shape (q, {self.spectrum.n_samples}); "
-                f"got {cross.shape}."
-            )
-        dual = self.dual(t)
-        if is_foreign(cross) != is_foreign(dual) or (is_foreign(cross) and cross.dtype != dual.dtype):
-            dual = like(to_host(dual), cross)
-        return cross @ dual
-
-    def training_error(self, t: int) -> float:
-        """Mean squared error of fit t ≥ 1 against its own targets, those of round t − 1 (M1)."""
-        t = self._check_round(t, 1)
-        difference = to_host(self.fitted(t)).astype(np.float64) - to_host(self.fitted(t - 1))
-        return float(np.sum(difference**2) / self.spectrum.n_samples)
-
-    def to_dataset(self) -> xr.Dataset:
-        """Multipliers, norms and filters on labelled axes (`round`, `direction`)."""
-        import xarray as xr
-
-        fits = np.arange(1, self.rounds + 1)
-        return xr.Dataset(
-            {
-                "multiplier": ("fit", self.multipliers),
-                "filter": (("fit", "direction"), self.filters),
-                "target_norm": ("round", self.target_norms),
-                "eigenvalue": ("direction", self.spectrum.eigenvalues),
-            },
-            coords={"fit": fits, "round": np.arange(self.rounds + 1)},
-            attrs={"collapsed": int(self.collapsed), "n_samples": self.spectrum.n_samples},
-        )
+    def rule(self, spectrum: Spectrum) -> Rule:
+        """Make the rule that chooses the steps."""
 
 
-def distill_to_tolerance(spectrum: Spectrum, epsilon: float, max_rounds: int | None = None) -> Trajectory:
-    """Refit to the previous fit, each time at training error exactly ε, until nothing is left.
+@dataclass(frozen=True)
+class ToTolerance:
+    """Every round has the training error ε exactly; the run ends when the fit would be zero.
 
-    Each round minimises ``‖f‖²`` subject to ``mean (f(x_i) − y_i)² ≤ epsilon``. A fit whose targets have
-    norm at most ``√(n ε)`` is zero: the run has collapsed.
+    Each round minimises ``‖f‖²`` subject to ``mean (f(x_i) − y_i)² ≤ epsilon``. A fit whose targets have norm
+    at most ``√(n ε)`` is zero: the run has collapsed.
 
     Parameters
     ----------
-    spectrum : Spectrum
     epsilon : float
         Mean squared training error of every round (summed over outputs), above 0.
     max_rounds : int, optional
-        Stop after so many fits even if not collapsed. Collapse comes within ``⌈r_0² − 1⌉`` (M8). Must be
-        given where collapse is known to take more than a million rounds, or 8 GiB of filters.
-
-    Returns
-    -------
-    Trajectory
-        With no fits and ``collapsed`` set if the targets are below the tolerance from the start.
-
-    Raises
-    ------
-    InputError
-        If there is no spectrum, epsilon is not a positive number, or so small that a run to collapse is out of reach.
-    InfeasibleToleranceError
-        If the targets' part outside the kernel's span alone exceeds epsilon.
+        Stop after so many fits even if not collapsed. Must be given where collapse is known to take more than a
+        million rounds, or 8 GiB of filters.
 
     References
     ----------
-    Mobahi et al. 2020, sections 2 and 3; claims M1-M4, M7, M8.
-
-    Examples
-    --------
-    >>> from selfdistill.theory import Spectrum, distill_to_tolerance
-    >>> run = distill_to_tolerance(Spectrum.from_eigenvalues([1.0, 2.0, 4.0, 5.0], [1, 1, 1, 1]), 0.04)
-    >>> run.rounds, run.collapsed
-    (5, True)
+    Mobahi et al. 2020, sections 2 and 3.
     """
-    epsilon = check_positive(epsilon, "epsilon", "It is the mean squared training error of every round.")
-    ratio = as_spectrum(spectrum).initial_ratio(epsilon)
-    if max_rounds is not None:
-        max_rounds = check_count(max_rounds, "max_rounds", least=0)
-    spectrum = spectrum.resolve(partial(distill_to_tolerance, epsilon=epsilon, max_rounds=max_rounds))
-    spectrum.check_feasible(epsilon)
-    n, d = spectrum.n_samples, spectrum.eigenvalues
-    if max_rounds is None:
-        _check_room(ratio - 1, len(d), epsilon)
-    budget = n * epsilon
-    positive = np.flatnonzero((d > 0) & spectrum.weighted)
-    z = spectrum.coefficients[positive]
-    null = spectrum.null_energy
-    filter_ = np.ones(len(d)) * (d > 0)
-    excess = excess_energy(to_host(spectrum.targets), (float(n), epsilon))
-    multipliers: list[float] = []
-    filters: list[Array] = []
-    norms = [float(np.sqrt(spectrum.energy))]
-    # Rounding left in ‖y_t‖² after t diagonal products; below it the targets are at the tolerance.
-    rounding = 0.0
-    while excess > rounding and (max_rounds is None or len(multipliers) < max_rounds):
-        weights = np.sum(z**2, axis=1)
-        reachable = budget - null
-        penalty = (
-            float(penalty_for_error(d[positive], weights, np.asarray(reachable), np.asarray(excess)))
-            if reachable > 0
-            else 0.0
+
+    epsilon: float
+    max_rounds: int | None = None
+
+    def __post_init__(self) -> None:
+        hint = "It is the mean squared training error of every round."
+        object.__setattr__(self, "epsilon", check_positive(self.epsilon, "epsilon", hint))
+        if self.max_rounds is not None:
+            check_count(self.max_rounds, "max_rounds", least=0)
+
+    def check(self, spectrum: Spectrum) -> None:
+        """Refuse an ε that no fit reaches, or one that takes more rounds than can be held."""
+        spectrum.check_feasible(self.epsilon)
+        if self.max_rounds is None:
+            _check_room(spectrum.initial_ratio(self.epsilon) - 1, len(spectrum.eigenvalues), self.epsilon)
+
+    def rule(self, spectrum: Spectrum) -> ToleranceRule:
+        """Solve for the penalty of each round."""
+        return tolerance_rule(spectrum, np.array([self.epsilon]), self.max_rounds)
+
+
+@dataclass(frozen=True)
+class FixedRidge:
+    """Kernel ridge with given penalties, fitted to a mixture of the given targets and the last fit.
+
+    Parameters
+    ----------
+    ridge : float or sequence of float
+        Penalty c of ``mean (f − y)² + c ‖f‖²``; scikit-learn's ``alpha`` is ``n * c``. A sequence gives every
+        round its own.
+    rounds : int, optional
+        Number of fits; for a sequence of penalties, its length.
+    ground_truth_weight : float or sequence of float
+        Weight α in [0, 1] of the given targets: fit t has targets ``α y + (1 − α) f_{t−1}``. A sequence gives
+        every round its own; the first has no effect, since the first fit has the given targets anyway.
+    unbounded : bool
+        Whether weights may leave [0, 1], as the best ones may.
+
+    References
+    ----------
+    Borup & Andersen 2021 (arXiv 2102.13088); Jeong & Chung 2025, section 2.
+    """
+
+    ridge: float | Sequence[float] | Array
+    rounds: int | None = None
+    ground_truth_weight: float | Sequence[float] | Array = 0.0
+    unbounded: bool = False
+
+    epsilon = None
+
+    def __post_init__(self) -> None:
+        ridges = as_ridges(self.ridge, self.rounds)
+        weights = _given_weights(self.ground_truth_weight, len(ridges), self.unbounded)
+        for name, value in (
+            ("ridge", tuple(ridges)),
+            ("rounds", len(ridges)),
+            ("ground_truth_weight", tuple(weights)),
+        ):
+            object.__setattr__(self, name, value)
+
+    def check(self, spectrum: Spectrum) -> None:
+        """Any penalty can be run on any spectrum."""
+
+    def rule(self, spectrum: Spectrum) -> RidgeRule:
+        """Take the penalties one after another."""
+        return RidgeRule(np.asarray(self.ridge)[:, None], np.asarray(self.ground_truth_weight))
+
+
+@dataclass(frozen=True)
+class Progressive:
+    """Gradient flow towards targets that mix the labels with the function of the epoch before.
+
+    Each epoch is gradient flow on ``mean (f − m_e)²`` for a time Δ, from zero at the start, towards
+    ``m_e = (1 − α_e) y + α_e f_{e−1}``. Progressive self-distillation of a network, in the kernel regime.
+
+    Parameters
+    ----------
+    past_weights : sequence of float
+        α_e of each epoch, in [0, 1]; all zeros is plain gradient flow.
+    step : float
+        Δ, time an epoch; for gradient descent with learning rate η, η times the steps of an epoch.
+    substeps : int, optional
+        Take so many steps of gradient descent an epoch in place of the flow: ``(1 − 2 d Δ/s)^s`` stands for
+        ``exp(−2 d Δ)``.
+
+    References
+    ----------
+    Kim et al. 2021, equation 5, for the targets.
+    """
+
+    past_weights: Sequence[float] | Array
+    step: float
+    substeps: int | None = None
+
+    epsilon = None
+
+    def __post_init__(self) -> None:
+        weights = as_real_array(self.past_weights, "weights").astype(np.float64)
+        if weights.ndim != 1 or not ((weights >= 0) & (weights <= 1)).all():
+            raise InputError("weights must be one number in [0, 1] an epoch.")
+        object.__setattr__(self, "past_weights", tuple(weights))
+        check_positive(self.step, "step")
+        if self.substeps is not None:
+            check_count(self.substeps, "substeps")
+
+    def check(self, spectrum: Spectrum) -> None:
+        """Any step can be run on any spectrum."""
+
+    def rule(self, spectrum: Spectrum) -> FlowRule:
+        """Flow for the same time in every epoch."""
+        rate = 2.0 * float(self.step)
+        return FlowRule(rate, self.substeps, 1 - np.asarray(self.past_weights))
+
+
+@dataclass(eq=False)
+class ToleranceRule:
+    """Penalties that make each round's training error exactly the budget; notes which problems have collapsed.
+
+    Attributes
+    ----------
+    budgets : ndarray (g,)
+        Squared residual norm of every round, ``n ε``.
+    excess : ndarray (g,)
+        Squared norm of the given targets above the budget, as accurately as it is known.
+    null_energy : ndarray (g,)
+        Squared norm of what no fit reaches; gone after the first round.
+    max_rounds : int or None
+    """
+
+    budgets: Array
+    excess: Array
+    null_energy: Array
+    max_rounds: int | None
+
+    first = 1.0
+
+    def __post_init__(self) -> None:
+        self.collapsed = np.zeros(len(self.budgets), bool)
+        self._ratios = np.sqrt(np.maximum(1 + self.excess / self.budgets, 0.0))
+
+    def choose(self, march: March) -> tuple[March, Step] | None:
+        """Let go of the problems that are at the tolerance, and solve for the penalty of the others."""
+        excess, rounding = self.excess, np.zeros(len(self.excess))
+        budgets = self.budgets[march.members]
+        if march.fits:
+            excess = excess_energies(march.magnitudes * march.filters, budgets)
+            # What rounding leaves in the squared norm after so many products.
+            rounding = 8 * np.finfo(np.float64).eps * march.fits * self._ratios[march.members] * budgets
+        going = excess > rounding
+        self.collapsed[march.members[~going]] = True
+        if march.fits == self.max_rounds or not going.any():
+            return None
+        march = march.select(going)
+        ridges = self._solve(march, budgets[going], excess[going])
+        return march, Step(ridge_gain(march.eigenvalues, ridges), ridges)
+
+    def _solve(self, march: March, budgets: Array, excess: Array) -> Array:
+        reachable = budgets - self.null_energy[march.members] if march.fits == 0 else budgets
+        weights = (march.magnitudes * march.filters) ** 2
+        d = march.eigenvalues
+        if d.ndim == 1:  # directions without targets have no say
+            seen = np.flatnonzero((d > 0) & march.magnitudes.any(axis=0))
+            d, weights = d[seen], weights[:, seen]
+        ridges = np.zeros(len(budgets))
+        solvable = reachable > 0
+        ridges[solvable] = penalty_for_error(
+            d if d.ndim == 1 else d[solvable], weights[solvable], reachable[solvable], excess[solvable]
         )
-        shrink = d[positive] / (d[positive] + penalty)
-        z = z * shrink[:, None]
-        filter_ = filter_ * np.divide(d, d + penalty, where=d > 0, out=np.zeros_like(d))
-        multipliers.append(penalty)
-        filters.append(filter_)
-        norms.append(float(np.sqrt(np.sum(z**2))))
-        null = 0.0
-        excess = excess_energy(z, (float(n), epsilon))
-        rounding = 8 * np.finfo(np.float64).eps * len(multipliers) * ratio * budget
-    return Trajectory(
-        spectrum,
-        np.array(multipliers),
-        np.array(filters).reshape(len(filters), len(d)),
-        np.array(norms),
-        bool(excess <= rounding),
-        epsilon,
-    )
+        return ridges
 
 
-def as_trajectory(value: Any) -> Trajectory:
-    """Return `value`, which must be a trajectory.
+def tolerance_rule(spectrum: Spectrum, epsilons: Array, max_rounds: int | None) -> ToleranceRule:
+    """Rule for a training error of each run on a spectrum, (g,)."""
+    n, targets = float(spectrum.n_samples), to_host(spectrum.targets)
+    # Targets whose ratio rounds to 1 are at the tolerance, as all bounds have it.
+    excess = [excess_energy(targets, (n, e)) if spectrum.initial_ratio(e) > 1 else 0.0 for e in epsilons]
+    null = np.full(len(epsilons), spectrum.seen_null_energy)
+    return ToleranceRule(n * epsilons, np.array(excess), null, max_rounds)
 
-    Raises
-    ------
-    InputError
-        If it is not.
-    """
-    return check_kind(value, "trajectory", Trajectory, "distill_to_tolerance or distill_with_ridge")
+
+@dataclass(frozen=True, eq=False)
+class RidgeRule:
+    """Given penalties (T, g), and a weight of the given targets for every round (T,)."""
+
+    ridges: Array
+    given_weights: Array
+
+    first = 1.0
+
+    @property
+    def collapsed(self) -> Array:
+        """None: with a ridge the fit never becomes zero."""
+        return np.zeros(self.ridges.shape[1], bool)
+
+    def choose(self, march: March) -> tuple[March, Step] | None:
+        """Take the next penalties."""
+        if march.fits == len(self.ridges):
+            return None
+        ridges = self.ridges[march.fits]
+        gain = ridge_gain(march.eigenvalues, ridges)
+        return march, Step(gain, ridges, float(self.given_weights[march.fits]))
+
+
+@dataclass(frozen=True, eq=False)
+class FlowRule:
+    """Gradient flow, or `substeps` steps of descent, for a time in which an eigenvalue d decays by ``rate · d``."""
+
+    rate: float
+    substeps: int | None
+    given_weights: Array
+
+    first = 0.0
+    collapsed = np.zeros(1, bool)
+
+    def choose(self, march: March) -> tuple[March, Step] | None:
+        """Flow for one more epoch."""
+        if march.fits == len(self.given_weights):
+            return None
+        progress = self.rate * march.eigenvalues
+        if self.substeps is None:
+            gain = -np.expm1(-progress)
+        else:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                gain = -np.expm1(self.substeps * np.log1p(-progress / self.substeps))
+                unstable = progress >= self.substeps
+                gain = np.where(unstable, 1 - (1 - progress / self.substeps) ** self.substeps, gain)
+        weight = float(self.given_weights[march.fits])
+        return march, Step(gain, np.full(len(march.members), np.nan), weight, flows=True)
 
 
 def _check_room(least_rounds: float, directions: int, epsilon: float) -> None:
-    """Say what counting to collapse would need, where M7 knows beforehand that it is too much."""
+    """Say what counting to collapse would need, where ``r_0 − 1`` rounds are certain and already too many."""
     needed = 8 * directions * least_rounds
     if least_rounds > _MOST_ROUNDS or needed > _MOST_BYTES:
         raise InputError(
@@ -260,61 +303,14 @@ def _check_room(least_rounds: float, directions: int, epsilon: float) -> None:
         )
 
 
-def distill_with_ridge(
-    spectrum: Spectrum,
-    ridge: float | Sequence[float] | Array,
-    rounds: int | None = None,
-    ground_truth_weight: float = 0.0,
-) -> Trajectory:
-    """Refit kernel ridge with a given penalty to a mixture of the given targets and the previous fit.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-    ridge : float or sequence of float
-        Penalty c of ``mean (f − y)² + c ‖f‖²``; scikit-learn's ``alpha`` is ``n * c``. A sequence gives
-        every round its own.
-    rounds : int, optional
-        Number of fits; for a sequence of penalties, its length.
-    ground_truth_weight : float
-        Weight α in [0, 1] of the given targets: fit t has targets ``α y + (1 − α) f_{t−1}``.
-
-    Returns
-    -------
-    Trajectory
-
-    Raises
-    ------
-    InputError
-        If there is no spectrum, a penalty is not positive, the weight is outside [0, 1], or rounds and
-        penalties disagree.
-
-    References
-    ----------
-    Borup & Andersen 2021 (arXiv 2102.13088); Jeong & Chung 2025, section 2; claims B1, B2, J2.
-    """
-    alpha = check_fraction(ground_truth_weight, "ground_truth_weight")
-    penalties = _penalties(ridge, rounds)
-    spectrum = as_spectrum(spectrum).resolve(
-        partial(distill_with_ridge, ridge=penalties, ground_truth_weight=alpha)
-    )
-    d = spectrum.eigenvalues
-    filters = np.empty((len(penalties), len(d)))
-    previous = np.ones(len(d))
-    for t, c in enumerate(penalties):
-        previous = d / (d + c) * (alpha + (1 - alpha) * previous)
-        filters[t] = previous
-    norms = np.sqrt(np.concatenate([[spectrum.energy], filters**2 @ spectrum.weights]))
-    return Trajectory(spectrum, penalties, filters, norms, False, None)
-
-
-def _penalties(ridge: float | Sequence[float] | Array, rounds: int | None) -> Array:
+def as_ridges(ridge: Any, rounds: int | None) -> Array:
+    """Return one penalty a round, from one number or one a round."""
     values = as_real_array(ridge, "ridge").astype(np.float64)
     if values.ndim == 0:
         if rounds is None:
             raise InputError("rounds must be given with a single ridge.")
+        check_positive(float(values), "ridge")
         values = np.full(check_count(rounds, "rounds", least=0), float(values))
-        check_positive(as_real_array(ridge, "ridge"), "ridge")  # type: ignore[arg-type]
     if values.ndim != 1 or (rounds is not None and len(values) != rounds):
         raise InputError(
             f"ridge must be a number, or one penalty a round ({rounds}); got shape {values.shape}."
@@ -324,12 +320,15 @@ def _penalties(ridge: float | Sequence[float] | Array, rounds: int | None) -> Ar
     return values
 
 
-def ground_truth_limit(spectrum: Spectrum, ridge: float, ground_truth_weight: float) -> Trajectory:
-    """Fit that infinitely many rounds with weight α > 0 on the ground truth tend to: ridge c / α (claim B1).
-
-    Returned as a one-round trajectory. With α = 0 the limit is zero, and an `InputError` says so.
-    """
-    alpha = check_fraction(ground_truth_weight, "ground_truth_weight")
-    if alpha == 0:
-        raise InputError("without ground truth (weight 0) the rounds tend to zero: there is no ridge fit.")
-    return distill_with_ridge(spectrum, check_positive(ridge, "ridge") / alpha, 1)
+def _given_weights(weight: Any, rounds: int, unbounded: bool) -> Array:
+    if np.ndim(weight) == 0 and not unbounded:
+        return np.full(rounds, check_fraction(weight, "ground_truth_weight"))
+    values = as_real_array(weight, "ground_truth_weight").astype(np.float64)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != rounds):
+        raise InputError(
+            f"ground_truth_weight must be a number, or one weight a round ({rounds}); got shape {values.shape}."
+        )
+    if not unbounded:
+        for value in values:
+            check_fraction(float(value), "every ground_truth_weight")
+    return np.array(np.broadcast_to(values, rounds))

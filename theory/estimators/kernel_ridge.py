@@ -12,8 +12,9 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.validation import Array, InputError, check_count, check_positive, refuse_mask
+from ..distillation.distill import distill_to_tolerance, distill_with_ridge
 from ..distillation.risk import estimated_risk
-from ..distillation.schedules import Trajectory, distill_to_tolerance, distill_with_ridge
+from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
 from .kernel_mixin import KernelMixin
 
@@ -262,7 +263,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         spectrum = run.spectrum
         d = spectrum.eigenvalues
         inverse = np.divide(1.0, spectrum.n_samples * d, where=d > 0, out=np.zeros_like(d))
-        projected = gram[np.ix_(test, train)] @ spectrum.basis * inverse
+        projected = spectrum.basis.project(gram[np.ix_(train, test)]).T * inverse
         errors = [
             np.sum((projected @ (b[:, None] * spectrum.coefficients) - truth) ** 2) for b in run.filters
         ]

@@ -6,9 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, check_positive
-from ..distillation.schedules import Trajectory
-from ..spectra.spectrum import Spectrum, as_spectrum
+from ..base.validation import InputError, as_real_array, check_count, check_fraction
 
 Schedule = Literal["linear", "constant", "quadratic"]
 
@@ -79,55 +77,3 @@ def gradient_rescaling(past: Any, present: Any, weight: Any) -> Any:
     pull = alpha * (1 - p_past)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(pull == 0, 1.0, 1 - pull / (1 - p_now))
-
-
-def progressive_trajectory(
-    spectrum: Spectrum, weights: Any, step: float, substeps: int | None = None
-) -> Trajectory:
-    """Whole progressive run with squared loss in the kernel regime, in closed form (K5, ours).
-
-    Each epoch is gradient flow on ``mean (f − m_e)²`` for a time Δ, from zero at the start, towards the
-    moving target ``m_e = (1 − α_e) y + α_e f_{e−1}``, where ``f_{e−1}`` is the function at the end of the
-    epoch before. On eigenvector k: ``f_e = m_e + exp(−2 d_k Δ)(f_{e−1} − m_e)``.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-    weights : sequence of float
-        α_e of each epoch, in [0, 1]; all zeros is plain gradient flow.
-    step : float
-        Δ, time an epoch; for gradient descent with learning rate η, η times the steps of an epoch.
-    substeps : int, optional
-        Take so many steps of gradient descent an epoch in place of the flow: ``(1 − 2 d_k Δ/s)^s`` stands
-        for the exponential.
-
-    Returns
-    -------
-    Trajectory
-        One fit an epoch, with filters, norms and predictions; the schedule has no penalties, so its
-        multipliers are NaN.
-
-    Raises
-    ------
-    InputError
-        If a weight leaves [0, 1] or the step is not positive.
-    """
-    alphas = _weights(weights)
-    progress = 2 * as_spectrum(spectrum).eigenvalues * check_positive(step, "step")
-    s = None if substeps is None else check_count(substeps, "substeps")
-    decay = np.exp(-progress) if s is None else (1 - progress / s) ** s
-    filters = np.empty((len(alphas), len(decay)))
-    fit = np.zeros(len(decay))
-    for epoch, alpha in enumerate(alphas):
-        target = (1 - alpha) + alpha * fit
-        fit = target + decay * (fit - target)
-        filters[epoch] = fit
-    norms = np.sqrt(np.concatenate([[spectrum.energy], filters**2 @ spectrum.weights]))
-    return Trajectory(spectrum, np.full(len(alphas), np.nan), filters, norms, False, None)
-
-
-def _weights(weights: Any) -> Array:
-    alphas = as_real_array(weights, "weights").astype(np.float64)
-    if alphas.ndim != 1 or not ((alphas >= 0) & (alphas <= 1)).all():
-        raise InputError("weights must be one number in [0, 1] an epoch.")
-    return alphas

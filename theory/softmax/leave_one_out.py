@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.arrays import to_host
 from ..base.validation import Array
 from ..labels.partial_labels import top_targets
 from ..spectra.spectrum import Spectrum
@@ -31,10 +32,11 @@ def leave_one_out_outputs(spectrum: Spectrum, ridge: float) -> Array:
         Not exactly distributions: take the largest of each row with `top_targets`.
     """
     run = distill_linearised(spectrum, ridge, 1)
-    shares = np.eye(len(run.filter(1))) if spectrum.basis is None else spectrum.basis**2
-    diagonal = (shares @ run.filter(1))[:, None]
-    fitted = spectrum.expand(run.filter(1)[:, None] * spectrum.coefficients)
-    return np.asarray(1 / spectrum.n_outputs + (fitted - diagonal * spectrum.targets) / (1 - diagonal))
+    spectrum.require_complete("leave-one-out")
+    diagonal = spectrum.basis.diagonal(run.filter(1))[:, None]
+    fitted = to_host(spectrum.expand(run.filter(1)[:, None] * spectrum.coefficients))
+    left_out = (fitted - diagonal * to_host(spectrum.targets)) / (1 - diagonal)
+    return np.asarray(1 / spectrum.n_outputs + left_out)
 
 
 def leave_one_out_targets(spectrum: Spectrum, ridge: float, candidates: int = 1) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
+from ..base.arrays import to_host
 from ..base.validation import Array, IndefiniteGramError, semidefinite_slack
 from ..spectra.spectrum import Spectrum
 
@@ -22,10 +23,11 @@ class EigenbasisDesign:
     @classmethod
     def from_spectrum(cls, spectrum: Spectrum) -> EigenbasisDesign:
         """Keep the directions of positive eigenvalue."""
+        spectrum.require_complete("softmax regression")
         n, kept = spectrum.n_samples, spectrum.eigenvalues > 0
         d = spectrum.eigenvalues[kept]
-        basis = np.eye(n) if spectrum.basis is None else spectrum.basis
-        return cls(basis[:, kept] * np.sqrt(n * d), d, np.full((n, 1), 1 / n))
+        rows = to_host(spectrum.basis.expand(np.diag(np.sqrt(n * spectrum.eigenvalues))[:, kept]))
+        return cls(rows.astype(np.float64, copy=False), d, np.full((n, 1), 1 / n))
 
     def forward(self, weights: Array) -> Array:
         """Logits (N, K)."""

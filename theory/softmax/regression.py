@@ -17,7 +17,8 @@ from ..base.validation import (
     check_nonnegative,
     check_positive,
 )
-from ..distillation.schedules import Trajectory, distill_with_ridge
+from ..distillation.distill import distill_with_ridge
+from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .newton import Design, solve_softmax
 from .operators import EigenbasisDesign, GramDesign

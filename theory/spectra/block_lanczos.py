@@ -1,10 +1,13 @@
-"""Block Lanczos with full reorthogonalisation, on arrays of any kind."""
+"""Block Lanczos with full reorthogonalisation, on arrays of any kind, and the Krylov spaces it goes through."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 from ..base.arrays import like, namespace, to_host
 from ..base.validation import Array, InputError
@@ -14,141 +17,85 @@ _PANEL = 32
 
 
 class BlockLanczos:
-    """Orthonormal basis of ``span{Y, GY, G²Y, …}`` for ``G = gram / n``, and G's projection on it.
+    """Grow an orthonormal basis of ``span{Y, GY, G²Y, …}`` for ``G = gram / n``, and G's projection on it.
 
     Every new block is made orthogonal to all earlier ones, twice, so the projection stays the exact one of a
     nearby matrix however many steps are made; columns that become dependent are dropped (Golub and Van Loan,
-    section 10.3). The basis is kept in panels, so that growing it copies nothing.
+    section 10.3). The basis is kept in panels, so that growing it copies nothing. What was computed is never
+    changed: a `KrylovSpace` is a view of the first few steps, and stays what it is when others ask for more.
 
     Attributes
     ----------
-    start : ndarray (k_0, k)
-        The targets in the first block: ``Y = Q_0 start``.
-    next_norm : ndarray (k', k)
-        What couples the last block to the next one; no rows when the space is complete.
-    products, passes : int
-        Vectors and blocks that the gram was multiplied with.
+    sizes : list of int
+        Entry s is the number of vectors after s steps.
+    diagonals : list of ndarray
+        Diagonal blocks of the projection, one a step.
+    couplings : list of ndarray
+        Entry s couples block s − 1 to block s: ``couplings[0]`` are the targets in the first block, and one
+        without rows says that the space is invariant.
     """
 
     def __init__(self, product: Product, targets: Any) -> None:
-        self.n_samples = product.n_samples
-        self.roundoff = product.roundoff
-        self.products = self.passes = 0
         self.product = product
         self._panels: list[Any] = []
-        self._diagonal: list[Array] = []
-        self._coupling: list[Array] = []
-        self._size = 0
+        self._filled = 0
+        self.sizes = [0]
+        self.diagonals: list[Array] = []
         self._level = 0.0
-        self._block, self.start = self._factor(targets, 0.0)
-        self.next_norm: Array = self.start
-        self._ritz: tuple[Array, Array] | None = None
+        self._block, start = self._factor(targets, 0.0)
+        self.couplings = [start]
 
-    @property
-    def width(self) -> int:
-        """Number of columns of the next product; 0 when the space is complete."""
-        return int(self._block.shape[1])
+    def space(self, passes: int) -> KrylovSpace:
+        """Return the space after so many passes (or fewer, where it is invariant), making those that are missing."""
+        while len(self.diagonals) < passes and self._block.shape[1]:
+            self._step()
+        return KrylovSpace(self, min(passes, len(self.diagonals)))
 
-    @property
-    def itemsize(self) -> int:
-        """Bytes of a number."""
-        return int(self.product.pattern.dtype.itemsize)
-
-    @property
-    def complete(self) -> bool:
-        """Whether G maps the space into itself, up to rounding."""
-        return self.width == 0
-
-    @property
-    def rounding_level(self) -> float:
-        """Below this an eigenvalue of G is rounding."""
-        largest = float(self.ritz()[0].max(initial=0.0))
-        return float(4 * np.sqrt(self.n_samples) * self.roundoff * largest)
-
-    def step(self) -> None:
+    def _step(self) -> None:
         """Multiply with the newest block, and find the next one."""
-        if self.complete:
-            return
         block = self._block
-        image = self.product.apply(block) / self.n_samples
-        self.products += self.width
-        self.passes += 1
+        width = block.shape[1]
+        image = self.product.apply(block) / self.product.n_samples
         self._append(block)
         first = self._coefficients(image)
-        width = block.shape[1]
         self._check_symmetric(first, width)
         image = self._remove(image, first)
         second = self._coefficients(image)
         image = self._remove(image, second)
         diagonal = (first + second)[-width:]
-        self._diagonal.append((diagonal + diagonal.T) / 2)
-        self._ritz = None
         self._level = max(self._level, float(np.abs(first).max()))
-        self._block, self.next_norm = self._factor(image, 16 * self.roundoff * self._level)
-        if self.width:
-            self._coupling.append(self.next_norm)
+        # What is left of an image below this is the rounding of the product.
+        rounding = 4 * np.sqrt(self.product.n_samples) * self.product.roundoff * self._level
+        self._block, coupling = self._factor(image, rounding)
+        self.diagonals.append((diagonal + diagonal.T) / 2)
+        self.couplings.append(coupling)
+        self.sizes.append(self.sizes[-1] + width)
 
-    def projected(self) -> Array:
-        """``QᵀGQ``, block tridiagonal, (m, m)."""
-        matrix = np.zeros((self._size, self._size))
-        at = 0
-        for i, diagonal in enumerate(self._diagonal):
-            width = len(diagonal)
-            matrix[at : at + width, at : at + width] = diagonal
-            if at + width < self._size:
-                beta = self._coupling[i]
-                after = slice(at + width, at + width + len(beta))
-                matrix[after, at : at + width] = beta
-                matrix[at : at + width, after] = beta.T
-            at += width
-        return matrix
-
-    def ritz(self) -> tuple[Array, Array]:
-        """Eigenvalues, ascending, and eigenvectors of the projection."""
-        if self._ritz is None:
-            values, vectors = np.linalg.eigh(self.projected())
-            self._ritz = values, vectors
-        return self._ritz
-
-    def residual(self, penalty: float) -> float:
-        """Norm of the residual of ``(G + penalty) X = Y`` solved in the space."""
-        shifted = self.projected() + penalty * np.eye(self._size)
-        right = np.zeros((self._size, self.start.shape[1]))
-        right[: len(self.start)] = self.start
-        solved = np.linalg.solve(shifted, right)
-        return float(np.linalg.norm(self.next_norm @ solved[-self.next_norm.shape[1] :]))
-
-    def expand(self, coefficients: Array) -> Any:
-        """Map coefficients (m, p) in the basis to vectors (n, p)."""
-        total, at = None, 0
-        for panel, filled in self._filled():
-            part = panel[:filled].T @ like(coefficients[at : at + filled], panel)
-            total, at = part if total is None else total + part, at + filled
-        return total
-
-    def _filled(self) -> list[tuple[Any, int]]:
-        full = [(panel, _PANEL) for panel in self._panels[:-1]]
-        return [*full, (self._panels[-1], self._size - _PANEL * len(full))] if self._panels else []
+    def panels(self, size: int) -> list[Any]:
+        """Vectors 0 … size − 1 as rows, a panel at a time."""
+        return [
+            panel[: min(_PANEL, size - at)]
+            for at, panel in zip(range(0, size, _PANEL), self._panels, strict=False)
+        ]
 
     def _append(self, block: Any) -> None:
         xp = namespace(block)
         for j in range(block.shape[1]):
-            row = self._size % _PANEL
+            row = self._filled % _PANEL
             if row == 0:
-                empty = xp.zeros((_PANEL, self.n_samples), dtype=block.dtype, device=block.device)
-                self._panels.append(empty)
+                shape = (_PANEL, self.product.n_samples)
+                self._panels.append(xp.zeros(shape, dtype=block.dtype, device=block.device))
             self._panels[-1][row, :] = block[:, j]
-            self._size += 1
+            self._filled += 1
 
     def _coefficients(self, block: Any) -> Array:
-        parts = [to_host(panel[:filled] @ block) for panel, filled in self._filled()]
-        return np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, block.shape[1]))
+        return _project(self.panels(self._filled), block)
 
     def _remove(self, block: Any, coefficients: Array) -> Any:
         at = 0
-        for panel, filled in self._filled():
-            block = block - panel[:filled].T @ like(coefficients[at : at + filled], panel)
-            at += filled
+        for panel in self.panels(self._filled):
+            block = block - panel.T @ like(coefficients[at : at + len(panel)], panel)
+            at += len(panel)
         return block
 
     def _factor(self, block: Any, negligible: float) -> tuple[Any, Array]:
@@ -156,7 +103,7 @@ class BlockLanczos:
         xp = namespace(block)
         q, r = xp.linalg.qr(block)
         left, singular, right = np.linalg.svd(to_host(r).astype(np.float64))
-        level = max(negligible, float(singular[0]) * 16 * self.roundoff)
+        level = max(negligible, float(singular[0]) * 16 * self.product.roundoff)
         kept = int(np.sum(singular > level))
         left, singular, right = left[:, :kept], singular[:kept], right[:kept]
         q = q @ like(left, q)
@@ -172,14 +119,159 @@ class BlockLanczos:
         """For a symmetric gram the image meets only the last two blocks, the earlier one in a known way."""
         if not np.isfinite(coefficients).all():
             raise InputError("the products of the gram with finite vectors hold NaN or infinite values.")
-        expected = np.zeros((self._size - width, width))
-        if self._coupling:
-            before = self._coupling[-1]
+        expected = np.zeros((self._filled - width, width))
+        if len(self.couplings) > 1:
+            before = self.couplings[-1]
             expected[len(expected) - before.shape[1] :] = before.T
         largest = max(float(np.abs(coefficients).max()), self._level)
         worst = float(np.abs(coefficients[: len(expected)] - expected).max(initial=0.0))
-        if worst > max(1e3 * self.n_samples * self.roundoff, 1e-9) * largest:
+        if worst > max(1e3 * self.product.n_samples * self.product.roundoff, 1e-9) * largest:
             raise InputError(
-                f"the gram is not symmetric: uᵀ(Gv) and vᵀ(Gu) differ by {worst * self.n_samples:.3g} for "
-                "unit vectors. A kernel matrix k(x_i, x_j) is symmetric; so must the product be."
+                f"the gram is not symmetric: uᵀ(Gv) and vᵀ(Gu) differ by {worst * self.product.n_samples:.3g} "
+                "for unit vectors. A kernel matrix k(x_i, x_j) is symmetric; so must the product be."
             )
+
+
+@dataclass(frozen=True, eq=False)
+class KrylovSpace:
+    """The first `passes` blocks of a Lanczos process: a value, whatever the process goes on to.
+
+    Attributes
+    ----------
+    process : BlockLanczos
+    passes : int
+        Blocks that the gram was multiplied with: how often it was read, or the kernel evaluated.
+    """
+
+    process: BlockLanczos
+    passes: int
+
+    def grown(self, passes: int) -> KrylovSpace:
+        """Return the space after so many passes in all; those that another run made are not made again."""
+        return self.process.space(passes)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of training points n."""
+        return self.process.product.n_samples
+
+    @property
+    def size(self) -> int:
+        """Number of directions m."""
+        return self.process.sizes[self.passes]
+
+    @property
+    def products(self) -> int:
+        """Products of the gram with one vector that the space took."""
+        return self.size
+
+    @property
+    def start(self) -> Array:
+        """The targets in the first block, (m_1, k)."""
+        return self.process.couplings[0]
+
+    @property
+    def next_coupling(self) -> Array:
+        """What couples the last block to the next one; no rows where the space is invariant."""
+        return self.process.couplings[self.passes]
+
+    @property
+    def width(self) -> int:
+        """Number of columns of the next product; 0 where the space is invariant."""
+        return len(self.next_coupling)
+
+    @property
+    def invariant(self) -> bool:
+        """Whether the gram maps the space into itself, up to rounding."""
+        return self.width == 0
+
+    @property
+    def pattern(self) -> Any:
+        """An empty array of the kind, device and precision of the vectors."""
+        return self.process.product.pattern
+
+    @property
+    def roundoff(self) -> float:
+        """Precision of the products."""
+        return self.process.product.roundoff
+
+    @property
+    def rounding_level(self) -> float:
+        """Below this an eigenvalue of G is rounding."""
+        largest = float(self.ritz[0].max(initial=0.0))
+        return float(4 * np.sqrt(self.n_samples) * self.roundoff * largest)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether every block is a single vector: then the projection is tridiagonal."""
+        return self.size == self.passes
+
+    def tridiagonal(self) -> tuple[Array, Array]:
+        """Diagonal and off-diagonal of the projection of a narrow space."""
+        diagonal = np.array([block[0, 0] for block in self.process.diagonals[: self.passes]])
+        beside = np.array([block[0, 0] for block in self.process.couplings[1 : self.passes]])
+        return diagonal, beside
+
+    def projected(self) -> Array:
+        """``QᵀGQ``, block tridiagonal, (m, m)."""
+        matrix = np.zeros((self.size, self.size))
+        at = 0
+        for i, diagonal in enumerate(self.process.diagonals[: self.passes]):
+            width = len(diagonal)
+            matrix[at : at + width, at : at + width] = diagonal
+            if i + 1 < self.passes:
+                beta = self.process.couplings[i + 1]
+                after = slice(at + width, at + width + len(beta))
+                matrix[after, at : at + width] = beta
+                matrix[at : at + width, after] = beta.T
+            at += width
+        return matrix
+
+    @cached_property
+    def ritz(self) -> tuple[Array, Array]:
+        """Eigenvalues, ascending, and eigenvectors of the projection."""
+        if not self.passes:
+            return np.zeros(0), np.zeros((0, 0))
+        if self.narrow:
+            values, vectors = scipy.linalg.eigh_tridiagonal(*self.tridiagonal(), check_finite=False)
+        else:
+            values, vectors = scipy.linalg.eigh(self.projected(), driver="evd", check_finite=False)
+        return np.asarray(values), np.asarray(vectors)
+
+    @cached_property
+    def ritz_couplings(self) -> Array:
+        """What couples each Ritz vector to the next block, (width, m)."""
+        vectors = self.ritz[1]
+        return np.asarray(self.next_coupling @ vectors[len(vectors) - self.next_coupling.shape[1] :])
+
+    def residual(self, ridge: float) -> float:
+        """Norm of the residual of ``(G + ridge) X = Y`` solved in the space."""
+        if self.narrow:
+            diagonal, beside = self.tridiagonal()
+            band = np.stack([np.append(0.0, beside), diagonal + ridge])
+            right = np.zeros(self.size)
+            right[0] = 1.0
+            last = scipy.linalg.solveh_banded(band, right, check_finite=False)[-1]
+            return float(np.abs(last) * np.linalg.norm(self.next_coupling) * np.linalg.norm(self.start))
+        values, vectors = self.ritz
+        first = vectors[: len(self.start)].T @ self.start
+        return float(np.linalg.norm((self.ritz_couplings / (values + ridge)) @ first))
+
+    def project(self, columns: Any) -> Array:
+        """``Qᵀ columns`` (m, k) as NumPy float64."""
+        return _project(self.process.panels(self.size), columns)
+
+    def expand(self, coefficients: Array) -> Any:
+        """Map coefficients (m, k) in the vectors of the space to vectors (n, k)."""
+        total, at = None, 0
+        for panel in self.process.panels(self.size):
+            part = panel.T @ like(coefficients[at : at + len(panel)], panel)
+            total, at = part if total is None else total + part, at + len(panel)
+        if total is None:
+            return like(np.zeros((self.n_samples, coefficients.shape[1])), self.pattern)
+        return total
+
+
+def _project(panels: list[Any], block: Any) -> Array:
+    parts = [to_host(panel @ block) for panel in panels]
+    return np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, block.shape[1]))

@@ -1,180 +1,250 @@
-"""Features larger than memory: one pass reduces them to a small gram, and the rounds follow from that.
+"""Features larger than memory: reading them once or twice leaves a small problem, from which the rounds follow.
 
-With n samples and p features, ``C = FᵀF`` (p, p), ``FᵀY`` and ``‖Y‖²`` hold all that a schedule needs; the
-chunks are read once, wherever Dask's scheduler puts them, and no (n, p) array is ever whole.
+With n samples and p features, ``FᵀF`` (p, p) and ``FᵀY`` hold what a schedule needs; chunks of rows are read
+one after another, or wherever Dask's scheduler puts them, and no (n, p) array is ever whole. Where singular
+values span more than two decades, ``FᵀF`` has lost the small ones to rounding, and the features are read once
+more, in coordinates in which all of them count the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.linalg
 
-from ..base.validation import Array, InputError, as_matrix, as_targets, check_count
+from ..base.validation import Array, InputError, as_matrix, as_targets
 from .memory_cost import features_cost, require_memory
-from .spectrum import Spectrum
 
-if TYPE_CHECKING:
-    from ..distillation.schedules import Trajectory
+_EPS = float(np.finfo(np.float64).eps)
+# Ratio of squared singular values down to which one reading gives them to 1e-11.
+_ONE_READING = 1e-5
+
+Parts = tuple[Array, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureBasis:
-    """Eigenvectors ``V = F @ directions`` of ``F Fᵀ``, applied chunk by chunk and never formed.
-
-    Attributes
-    ----------
-    features : dask.array (n, p)
-    directions : ndarray (p, m)
-        Right singular vectors over singular values.
-    """
-
-    features: Any
-    directions: Array
+class Chunks(Protocol):
+    """Features (n, p) in chunks of rows."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """``(n, m)``."""
-        return int(self.features.shape[0]), int(self.directions.shape[1])
+        """``(n, p)``."""
 
     @property
-    def dtype(self) -> Any:
-        """Of the numbers computed with."""
-        return self.directions.dtype
+    def rows(self) -> tuple[int, ...]:
+        """Rows of each chunk."""
 
-    def __matmul__(self, coefficients: Array) -> Any:
-        """Vectors (n, k) from coefficients (m, k), as a lazy Dask array."""
-        return self.features @ (self.directions @ coefficients)
+    def total(self, function: Callable[..., Parts], columns: Array | None, *others: Any) -> Parts:
+        """Sum ``function(chunk, its rows of columns, *others)`` over the chunks."""
+
+    def correlate(self, columns: Array) -> Array:
+        """``Fᵀ columns`` (p, k)."""
+
+    def multiply(self, matrix: Array) -> Any:
+        """``F matrix`` (n, k)."""
+
+    def weighted_squares(self, matrix: Array, weights: Array) -> Array:
+        """``(F matrix)² weights``, squares entry by entry: (n,) or (n, J)."""
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureSpectrum(Spectrum):
-    """Spectrum of features in chunks. Fitted values and dual coefficients come as lazy Dask arrays.
+class ArrayChunks:
+    """Chunks that are arrays, one after another."""
 
-    Attributes
-    ----------
-    basis : FeatureBasis
-    """
+    parts: tuple[Array, ...]
 
-    def weights_after(self, trajectory: Trajectory, t: int) -> Array:
-        """Weights (p,) or (p, k) after t ≥ 1 rounds: predictions are ``new_features @ weights``.
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of each chunk."""
+        return tuple(len(part) for part in self.parts)
 
-        Raises
-        ------
-        InputError
-            If t is not one of the trajectory's fits.
-        """
-        filters = trajectory.filter(check_count(t, "t"))
-        basis: Any = self.basis
-        # V = F·W/s, and the fit F·w has w = (W/s)·(B z).
-        return self.shape_like_targets(basis.directions @ (filters[:, None] * self.coefficients))
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n, p)``."""
+        return sum(self.rows), self.parts[0].shape[1]
 
-    def with_targets(self, targets: Any) -> FeatureSpectrum:
-        """Read the features once more, against other targets."""
-        basis: Any = self.basis
-        columns, single = _target_columns(targets, self.n_samples)
-        right = _correlate(basis.features, columns)
-        return replace(self, **_coefficients(basis.directions, right, columns), single_output=single)
+    def total(self, function: Callable[..., Parts], columns: Array | None, *others: Any) -> Parts:
+        """Sum over the chunks, in their order."""
+        total: Parts | None = None
+        for part, rows in zip(self.parts, _split(columns, self.rows), strict=True):
+            here = function(part, rows, *others)
+            total = here if total is None else _add([total, here])
+        assert total is not None
+        return total
+
+    def correlate(self, columns: Array) -> Array:
+        """Read the features once."""
+        return self.total(_correlation, columns)[0]
+
+    def multiply(self, matrix: Array) -> Array:
+        """Read the features once."""
+        return np.concatenate([part @ matrix for part in self.parts])
+
+    def weighted_squares(self, matrix: Array, weights: Array) -> Array:
+        """Read the features once."""
+        return np.concatenate([_weighted_squares(part, matrix, weights) for part in self.parts])
 
 
-def feature_spectrum(features: Any, targets: Any) -> FeatureSpectrum:
-    """Reduce features in chunks to a spectrum in one pass.
+@dataclass(frozen=True, eq=False)
+class DaskChunks:
+    """Chunks of a Dask array, on whatever scheduler Dask is set to."""
 
-    Runs on whatever scheduler Dask is set to: threads, processes, or a ``distributed`` cluster.
+    features: Any
 
-    Parameters
-    ----------
-    features : dask.array (n, p), or sequence of arrays (n_i, p)
-        Chunked by rows; columns are brought together where they are not.
-    targets : array (n,) or (n, k), NumPy or Dask
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of each chunk."""
+        return tuple(int(size) for size in self.features.chunks[0])
 
-    Returns
-    -------
-    FeatureSpectrum
-        Equal to ``Spectrum.from_features``, except that eigenvalues below about ``1e-15·p·d_max`` count as
-        zero (they are read off the small gram, not off the features).
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n, p)``."""
+        return int(self.features.shape[0]), int(self.features.shape[1])
+
+    def total(self, function: Callable[..., Parts], columns: Array | None, *others: Any) -> Parts:
+        """Sum in a tree, so that few chunks are alive at a time."""
+        dask: Any = import_module("dask")
+        each, add = dask.delayed(function, pure=False), dask.delayed(_add, pure=False)
+        blocks = self.features.to_delayed().ravel()
+        parts = [
+            each(block, rows, *others) for block, rows in zip(blocks, _split(columns, self.rows), strict=True)
+        ]
+        while len(parts) > 1:
+            parts = [add(parts[i : i + 4]) for i in range(0, len(parts), 4)]
+        total: Parts = dask.compute(parts[0])[0]
+        return total
+
+    def correlate(self, columns: Array) -> Array:
+        """Read the features once."""
+        return self.total(_correlation, columns)[0]
+
+    def multiply(self, matrix: Array) -> Any:
+        """Return a lazy Dask array."""
+        return self.features @ matrix
+
+    def weighted_squares(self, matrix: Array, weights: Array) -> Array:
+        """Read the features once."""
+        dask: Any = import_module("dask")
+        each = dask.delayed(_weighted_squares, pure=False)
+        blocks = self.features.to_delayed().ravel()
+        return np.concatenate(dask.compute(*(each(block, matrix, weights) for block in blocks)))
+
+
+def as_chunks(features: Any) -> Chunks:
+    """Return features as chunks: a Dask array as it is cut, or a sequence of arrays with the same columns.
 
     Raises
     ------
     InputError
-        If shapes do not match, values are not finite, or the small gram cannot fit in memory.
-
-    Examples
-    --------
-    >>> import numpy as np, dask.array as da
-    >>> from selfdistill.theory import distill_to_tolerance
-    >>> from selfdistill.theory.spectra.chunk_reduction import feature_spectrum
-    >>> features = da.random.default_rng(0).standard_normal((2000, 5), chunks=(500, 5))
-    >>> spectrum = feature_spectrum(features, np.ones(2000))
-    >>> spectrum.eigenvalues.shape, spectrum.n_samples
-    ((5,), 2000)
+        If they are neither, or have no known shape.
     """
-    try:
-        da: Any = import_module("dask.array")
-    except ModuleNotFoundError:
-        raise InputError("features in chunks need Dask: pip install 'selfdistill[dask]'.") from None
-    if isinstance(features, Sequence):
-        features = da.concatenate([da.asarray(part) for part in _as_chunks(features)])
-    features = da.asarray(features)
+    if isinstance(features, Sequence) and not isinstance(features, str):
+        parts = [
+            as_matrix(part, "each chunk of features").astype(np.float64, copy=False) for part in features
+        ]
+        widths = [part.shape[1] for part in parts]
+        if len(set(widths)) != 1:
+            raise InputError(
+                "features must come in at least one chunk, all with the same columns; got "
+                + (f"chunks of {min(widths)} to {max(widths)} columns." if widths else "none.")
+            )
+        return ArrayChunks(tuple(parts))
+    if isinstance(features, np.ndarray):
+        return as_chunks([features])
+    if not hasattr(features, "to_delayed"):
+        raise InputError(
+            f"features in chunks must be a sequence of arrays or a Dask array; got {type(features).__name__}."
+        )
     if features.ndim != 2 or 0 in features.shape or not np.isfinite(features.shape[0]):
         raise InputError(
             f"features must be (n, features) chunks of known length; got shape {features.shape}. "
             "For a Dask data frame use .to_dask_array(lengths=True)."
         )
-    n, p = features.shape
-    columns, single = _target_columns(targets, n)
-    features = features.rechunk({1: p})
-    require_memory(features_cost(p, columns.shape[1], max(features.chunks[0]), n))
-    small, right = _reduce(features, columns)
+    return DaskChunks(features.rechunk({1: features.shape[1]}))
+
+
+def columns_of(targets: Any, n_samples: int) -> tuple[Array, bool]:
+    """Targets as (n, k) in memory, and whether they came as (n,)."""
+    if hasattr(targets, "compute"):
+        targets = targets.compute()
+    y = as_targets(targets, n_samples)
+    return y.reshape(n_samples, -1), y.ndim == 1
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """What chunks of features come to.
+
+    Attributes
+    ----------
+    singular_values : ndarray (m,)
+        Of the features, ascending, without those that are rounding.
+    directions : ndarray (p, m)
+        Right singular vectors over singular values: ``F @ directions`` is orthonormal.
+    coefficients : ndarray (m, k)
+        Targets in those.
+    """
+
+    singular_values: Array
+    directions: Array
+    coefficients: Array
+
+
+def reduce_chunks(chunks: Chunks, columns: Array) -> Reduction:
+    """Singular values and right singular vectors of features in chunks, and the targets' coefficients.
+
+    Raises
+    ------
+    InputError
+        If values are not finite, or the small problem cannot fit in memory.
+    """
+    n, p = chunks.shape
+    require_memory(features_cost(p, columns.shape[1], max(chunks.rows), n))
+    small, right = chunks.total(_moments, columns)
     if not (np.isfinite(small).all() and np.isfinite(right).all()):
         raise InputError(
             "features have NaN or infinite values (or squares that overflow). Remove them first."
         )
     squares, vectors = scipy.linalg.eigh(small, driver="evd", overwrite_a=True, check_finite=False)
-    rounding = 4 * p * np.finfo(np.float64).eps * float(squares[-1])
-    kept = squares > rounding
+    floor = 4 * p * _EPS * float(squares[-1])
+    if squares[0] < _ONE_READING * squares[-1]:
+        return _second_reading(chunks, columns, np.sqrt(np.maximum(squares, floor)), vectors)
+    kept = squares > floor
     singular = np.sqrt(squares[kept])
     directions = vectors[:, kept] / singular
-    return FeatureSpectrum(
-        eigenvalues=squares[kept] / n,
-        basis=FeatureBasis(features, directions),  # type: ignore[arg-type]
-        single_output=single,
-        **_coefficients(directions, right, columns),
-    )
+    return Reduction(singular, directions, directions.T @ right)
 
 
-def _as_chunks(parts: Sequence[Any]) -> list[Array]:
-    chunks = [as_matrix(part, "each chunk of features") for part in parts]
-    widths = [chunk.shape[1] for chunk in chunks]
-    if len(set(widths)) != 1:
-        raise InputError(
-            "features must come in at least one chunk, all with the same columns; got "
-            + (f"chunks of {min(widths)} to {max(widths)} columns." if widths else "none.")
-        )
-    return chunks
+def _second_reading(chunks: Chunks, columns: Array, singular: Array, vectors: Array) -> Reduction:
+    """Orthogonalise ``F V / s``, whose columns are nearly orthonormal, and carry what that changes back to F.
+
+    With ``Z = F V / s`` and ``ZᵀZ = MᵀM``, ``F = Z s Vᵀ`` has the singular values of the small ``M s Vᵀ``.
+    """
+    n, p = chunks.shape
+    square, right = chunks.total(_projected_moments, columns, vectors / singular)
+    size = np.sqrt(np.maximum(np.diag(square), np.finfo(np.float64).tiny))
+    values, turn = scipy.linalg.eigh(square / np.outer(size, size), driver="evd", check_finite=False)
+    root = np.sqrt(np.maximum(values, 0.0))
+    left, found, rows = scipy.linalg.svd((root[:, None] * turn.T) * (size * singular) @ vectors.T)
+    kept = found > max(n, p) * _EPS * found[0]
+    # Zᵀ Y in the orthonormal directions: turn and left are orthogonal, so only the roots are divided by.
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > _EPS * root[-1])
+    mixed = (left[:, kept].T * inverse) @ turn.T
+    coefficients = mixed @ (right / size[:, None])
+    directions = rows[kept].T / found[kept]
+    return Reduction(found[kept][::-1], directions[:, ::-1], coefficients[::-1])
 
 
-def _target_columns(targets: Any, n: int) -> tuple[Array, bool]:
-    if hasattr(targets, "compute"):
-        targets = targets.compute()
-    y = as_targets(targets, n)
-    return y.reshape(n, -1), y.ndim == 1
+def _split(columns: Array | None, sizes: tuple[int, ...]) -> list[Array | None]:
+    if columns is None:
+        return [None] * len(sizes)
+    return list(np.split(columns, np.cumsum(sizes)[:-1]))
 
 
-def _coefficients(directions: Array, right: Array, columns: Array) -> dict[str, Any]:
-    coefficients = directions.T @ right
-    energy = float(np.sum(columns**2))
-    outside = energy - float(np.sum(coefficients**2))
-    # Below this the difference is rounding.
-    outside = outside if outside > 100 * np.finfo(np.float64).eps * energy else 0.0
-    return {"coefficients": coefficients, "targets": columns, "outside_energy": outside}
-
-
-def _moments(block: Array, rows: Array) -> tuple[Array, Array]:
+def _moments(block: Array, rows: Array) -> Parts:
     """``FᵀF`` (one triangle computed, both filled) and ``FᵀY`` of one chunk."""
     block = np.ascontiguousarray(block, dtype=np.float64)
     # Reading the row-major chunk as its transpose costs no copy.
@@ -182,32 +252,17 @@ def _moments(block: Array, rows: Array) -> tuple[Array, Array]:
     return np.tril(lower) + np.tril(lower, -1).T, block.T @ rows
 
 
-def _add(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-    return sum(part[0] for part in parts), sum(part[1] for part in parts)  # type: ignore[return-value]
+def _projected_moments(block: Array, rows: Array, directions: Array) -> Parts:
+    return _moments(np.asarray(block, dtype=np.float64) @ directions, rows)
 
 
-def _pieces(features: Any, columns: Array) -> list[tuple[Any, Array]]:
-    blocks = features.to_delayed().ravel()
-    ends = np.cumsum(features.chunks[0])
-    return [
-        (block, columns[end - size : end])
-        for block, end, size in zip(blocks, ends, features.chunks[0], strict=True)
-    ]
+def _correlation(block: Array, rows: Array) -> Parts:
+    return (block.T @ rows,)
 
 
-def _reduce(features: Any, columns: Array) -> tuple[Array, Array]:
-    """Sum the chunks' moments in a tree, so that few are alive at a time."""
-    dask: Any = import_module("dask")
-    moments, add = dask.delayed(_moments, pure=False), dask.delayed(_add, pure=False)
-    parts = [moments(block, rows) for block, rows in _pieces(features, columns)]
-    while len(parts) > 1:
-        parts = [add(parts[i : i + 4]) for i in range(0, len(parts), 4)]
-    total: tuple[Array, Array] = dask.compute(parts[0])[0]
-    return total
+def _weighted_squares(block: Array, matrix: Array, weights: Array) -> Array:
+    return np.asarray((block @ matrix) ** 2 @ weights)
 
 
-def _correlate(features: Any, columns: Array) -> Array:
-    dask: Any = import_module("dask")
-    product = dask.delayed(lambda block, rows: block.T @ rows, pure=False)
-    parts = dask.compute(*(product(block, rows) for block, rows in _pieces(features, columns)))
-    return np.asarray(sum(parts))
+def _add(parts: list[Parts]) -> Parts:
+    return tuple(sum(piece[1:], start=piece[0]) for piece in zip(*parts, strict=True))

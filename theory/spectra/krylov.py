@@ -1,36 +1,25 @@
-"""Krylov path: every round from a few products of the gram with the targets, and an estimate of the error.
+"""The Krylov basis: every round from a few products of the gram with the targets, and an estimate of the error.
 
 The rounds need the gram only through what it does to y, so the Lanczos process started at y (all columns of
-it at once) builds the only subspace that matters; `quadrature` judges what it has come to.
+it at once) builds the only subspace that matters.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from ..base.arrays import as_columns, like, to_host
-from ..base.validation import (
-    Array,
-    InputError,
-    check_count,
-    check_positive,
-)
-from .block_lanczos import BlockLanczos
-from .gauss_radau import KrylovError, estimate_error, ritz_spectrum
-from .gram_products import Product, as_product
-from .memory_cost import Cost, expected_products, krylov_cost, require_memory
-from .spectrum import Spectrum
-
-if TYPE_CHECKING:
-    from ..distillation.schedules import Trajectory
+from ..base.arrays import like, to_host
+from ..base.validation import Array, InputError, check_count, check_positive
+from .block_lanczos import BlockLanczos, KrylovSpace
+from .gram_products import Product
+from .memory_cost import krylov_cost, require_memory
 
 _FIRST_PASSES = 8
-_CHECK_EVERY = 8
+_MOST_PRODUCTS = 2000
 
 
 class KrylovAccuracyWarning(UserWarning):
@@ -41,194 +30,143 @@ class KrylovNotConvergedError(InputError):
     """The allowed products did not reach the tolerance."""
 
 
-@dataclass(frozen=True, eq=False)
-class KrylovSpectrum(Spectrum):
-    """A spectrum seen through the Krylov space of the targets: Ritz values in place of eigenvalues.
-
-    Schedules extend the space as far as they need: ``run.spectrum`` is the one that a run was computed in.
-    The whole spectrum is not known. What needs it is answered with bounds: `condition_number` is an upper
-    bound (infinite until the space is complete), and `eigenvalue_bounds` encloses an eigenvalue near each
-    Ritz value.
+@dataclass(frozen=True)
+class KrylovError:
+    """Estimated errors of a trajectory computed in a Krylov space.
 
     Attributes
     ----------
-    process : BlockLanczos
-        The products made so far; shared by all spectra extended from one another.
-    tolerance : float
-        Error to stop at.
-    max_products : int
-        Products with single vectors that may be spent.
-    eigenvalue_bounds : ndarray (m, 2)
-        An eigenvalue of ``gram / n`` lies in each interval.
-    complete : bool
-        Whether the space is invariant: then every eigenvalue that the targets see is in it, exactly.
-    error : KrylovError or None
-        Estimated errors of the schedule that this space was extended for.
+    multipliers, norms : float
+        Largest relative error over the rounds; of norms relative to each round's own.
+    fitted : float
+        Largest error of the fitted values over the rounds, relative to ``‖y‖``.
+    multiplier_rounding, norm_rounding, fitted_rounding : float
+        What of these comes from the precision of the products: more products do not help.
     """
 
-    process: BlockLanczos
+    multipliers: float
+    norms: float
+    fitted: float
+    multiplier_rounding: float
+    norm_rounding: float
+    fitted_rounding: float
+
+    @property
+    def largest(self) -> float:
+        """Largest of the errors."""
+        return max(self.multipliers, self.norms, self.fitted)
+
+    def settled(self, tolerance: float) -> bool:
+        """Whether every error is below the tolerance, or next to what rounding leaves of it."""
+        return (
+            self.multipliers <= max(tolerance, 1.2 * self.multiplier_rounding)
+            and self.norms <= max(tolerance, 1.2 * self.norm_rounding)
+            and self.fitted <= max(tolerance, 1.2 * self.fitted_rounding)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class KrylovBasis:
+    """Ritz vectors of the Krylov space of the targets: what the gram does to them, and nothing else of it.
+
+    Attributes
+    ----------
+    space : KrylovSpace
+        The vectors; a space that grows for another run leaves this one as it is.
+    tolerance : float
+        Estimated error at which a run stops to ask for products.
+    max_products : int
+        Products with single vectors that may be spent.
+    error : KrylovError or None
+        Estimated errors of the run that the space was extended for.
+    """
+
+    space: KrylovSpace
     tolerance: float
     max_products: int
-    eigenvalue_bounds: Array
-    complete: bool
     error: KrylovError | None = None
 
     @property
-    def products(self) -> int:
-        """Products of the gram with one vector made so far, by all runs on this process."""
-        return self.process.products
+    def complete(self) -> bool:
+        """Only where the space is as large as the gram."""
+        return self.space.size == self.space.n_samples
 
     @property
-    def passes(self) -> int:
-        """Products of the gram with a block: how often it was read, or the kernel evaluated."""
-        return self.process.passes
+    def invariant(self) -> bool:
+        """Whether the gram maps the space into itself: then every eigenvalue that the targets see is in it."""
+        return self.space.invariant
 
     @property
-    def condition_number_bounds(self) -> tuple[float, float]:
-        """Lower and upper bound on κ of the first round; the upper one is infinite until `complete`."""
-        if self.complete:
-            return super().condition_number, super().condition_number
-        return super().positive_condition_number, np.inf
+    def pattern(self) -> Any:
+        """An empty array like the vectors of the space."""
+        return self.space.pattern
 
     @property
-    def condition_number(self) -> float:
-        """Upper bound on κ of the first round: exact if `complete`, else infinite."""
-        return self.condition_number_bounds[1]
+    def roundoff(self) -> float:
+        """Precision of the products."""
+        return self.space.roundoff
 
-    @property
-    def positive_condition_number(self) -> float:
-        """Upper bound on κ of every later round: exact if `complete`, else infinite."""
-        return super().positive_condition_number if self.complete else np.inf
+    @cached_property
+    def eigenvalue_bounds(self) -> Array:
+        """An eigenvalue of ``gram / n`` lies in each interval, one a Ritz value: (m, 2)."""
+        values, _ = self.space.ritz
+        reach = np.linalg.norm(self.space.ritz_couplings, axis=0)
+        return np.stack([np.maximum(values - reach, 0.0), values + reach], axis=1)
 
-    @property
-    def smallest_eigenvalue(self) -> float:
-        """Lower bound on d_min of the first round: exact if `complete`, else 0."""
-        return super().smallest_eigenvalue if self.complete else 0.0
+    def project(self, columns: Any) -> Array:
+        """Coefficients in the Ritz vectors; the part of the columns outside the space is not seen."""
+        return self.space.ritz[1].T @ self.space.project(like(to_host(columns), self.pattern))
 
-    def cost(self, epsilon: float) -> Cost:
-        """Memory and products to expect of a run to tolerance, judged by the products made so far.
+    def expand(self, coefficients: Array) -> Any:
+        """Combine the vectors of the space."""
+        return self.space.expand(self.space.ritz[1] @ coefficients)
 
-        The products are an upper estimate, from the condition of the first round's ridge system.
-        """
-        from ..distillation.schedules import distill_to_tolerance
-
-        run = distill_to_tolerance(ritz_spectrum(self.process, self.targets), epsilon, 1)
-        penalty = float(run.multipliers[0]) if run.rounds else np.inf
-        products = expected_products(
-            self.largest_eigenvalue, penalty, self.tolerance, self.process.width or 1
-        )
-        return krylov_cost(
-            self.n_samples, self.n_outputs, products=min(products, self.max_products),
-            itemsize=self.process.itemsize, stored=self.process.product.stored,
-        )  # fmt: skip
-
-    def with_targets(self, targets: Any) -> KrylovSpectrum:
-        """Start again from other targets: the space holds what matters to the given ones, and no more."""
-        return _start(self.process.product, targets, self.tolerance, self.max_products)
-
-    def resolve(self, solve: Callable[[Spectrum], Trajectory]) -> KrylovSpectrum:
-        """Make products until what `solve` returns is accurate to the tolerance.
-
-        Parameters
-        ----------
-        solve : callable
-            A schedule: spectrum to trajectory.
-
-        Returns
-        -------
-        KrylovSpectrum
-            With the estimated error of the trajectory that `solve` gives on it.
+    def diagonal(self, filters: Array) -> Array:
+        """Refuse, unless the space is complete: a diagonal needs every direction.
 
         Raises
         ------
-        InfeasibleToleranceError
-            If the schedule's training error is certainly out of reach.
-        KrylovNotConvergedError
-            If `max_products` do not suffice.
+        InputError
+            If the space does not hold every direction.
         """
-        process, tolerance = self.process, self.tolerance
-        since_check, penalty = _CHECK_EVERY, 0.0
-        error: KrylovError | None = None
-        while True:
-            scale = float(np.linalg.norm(process.start))
-            near = penalty > 0 and process.residual(penalty) <= tolerance * scale
-            if since_check >= (2 if near else _CHECK_EVERY) or process.complete or error is None:
-                run = solve(ritz_spectrum(process, self.targets))
-                error = estimate_error(process, self.targets, run, solve)
-                penalty = float(run.multipliers.min(initial=np.inf))
-                since_check = 0
-                if error.settled(tolerance) or process.complete or run.rounds == 0:
-                    break
-            if process.products + process.width > self.max_products:
-                raise KrylovNotConvergedError(
-                    f"{process.products} products reached an estimated error of {error.largest:.1g}, above the "
-                    f"tolerance {tolerance:.1g}. The nearer the fit is to interpolation, the more it takes: "
-                    "choose a larger epsilon, ridge or tolerance, raise max_products, or factorise the gram "
-                    "with Spectrum.from_gram."
-                )
-            if process.passes % _CHECK_EVERY == 0:
-                _require_memory(process, _CHECK_EVERY)
-            process.step()
-            since_check += 1
-        if error.largest > tolerance:
-            warnings.warn(
-                f"the products' precision allows an error of about {error.largest:.1g}, above the tolerance "
-                f"{tolerance:.1g}; more products do not help. Use float64, or a larger epsilon or ridge.",
-                KrylovAccuracyWarning,
-                stacklevel=4,
+        if not self.complete:
+            raise InputError(
+                "a Krylov space knows what the gram does to the targets, and no diagonal of it: "
+                "factorise the gram with Spectrum.from_gram or Spectrum.from_features."
             )
-        return _snapshot(self.targets, self.single_output, process, tolerance, self.max_products, error)
+        vectors = to_host(self.expand(np.eye(self.space.size)))
+        return np.asarray(vectors**2 @ filters.T)
 
 
-def krylov_spectrum(
-    gram: Any,
-    targets: Any,
-    *,
-    points: Any = None,
-    tolerance: float | None = None,
-    max_products: int | None = None,
-) -> KrylovSpectrum:
-    """See `Spectrum.krylov`."""
-    return _start(as_product(gram, targets, points), targets, tolerance, max_products)
-
-
-def _start(
-    product: Product, targets: Any, tolerance: float | None, max_products: int | None
-) -> KrylovSpectrum:
-    columns, single = as_columns(targets, product.n_samples, product.pattern)
+def krylov_basis(
+    product: Product, columns: Any, tolerance: float | None, max_products: int | None
+) -> KrylovBasis:
+    """Start a space at targets (n, k), with the few passes that every schedule needs."""
     if tolerance is None:
         tolerance = 1e-8 if product.roundoff < 1e-12 else 1e-3
     tolerance = check_positive(tolerance, "tolerance")
     if max_products is None:
-        max_products = min(product.n_samples, 2000) + columns.shape[1]
+        max_products = min(product.n_samples, _MOST_PRODUCTS) + columns.shape[1]
     max_products = check_count(max_products, "max_products")
     process = BlockLanczos(product, like(to_host(columns), product.pattern))
-    _require_memory(process, _FIRST_PASSES)
-    for _ in range(_FIRST_PASSES):
-        if process.products + process.width <= max_products:
-            process.step()
-    return _snapshot(columns, single, process, tolerance, max_products, None)
+    space = process.space(0)
+    require_space(space, _FIRST_PASSES)
+    while (
+        space.passes < _FIRST_PASSES and not space.invariant and space.products + space.width <= max_products
+    ):
+        space = space.grown(space.passes + 1)
+    return KrylovBasis(space, tolerance, max_products)
 
 
-def _require_memory(process: BlockLanczos, passes: int) -> None:
-    """Refuse to go on where the vectors of the next passes would not fit."""
+def require_space(space: KrylovSpace, passes: int) -> None:
+    """Refuse to go on where the vectors of so many further passes would not fit in memory."""
+    product = space.process.product
     require_memory(
         krylov_cost(
-            process.n_samples, process.width, products=process.products + passes * process.width,
-            itemsize=process.itemsize, stored=process.product.stored,
+            space.n_samples,
+            space.width,
+            products=space.products + passes * space.width,
+            itemsize=int(product.pattern.dtype.itemsize),
+            stored=product.stored,
         )
-    )  # fmt: skip
-
-
-def _snapshot(
-    targets: Any, single: bool, process: BlockLanczos, tolerance: float, max_products: int,
-    error: KrylovError | None,
-) -> KrylovSpectrum:  # fmt: skip
-    small = ritz_spectrum(process, targets)
-    values, vectors = process.ritz()
-    reach = np.linalg.norm(process.next_norm @ vectors[-process.next_norm.shape[1] :], axis=0)
-    bounds = np.stack([np.maximum(values - reach, 0.0), values + reach], axis=1)
-    return KrylovSpectrum(
-        small.eigenvalues, small.coefficients, targets, process.expand(vectors), 0.0, single,
-        process, tolerance, max_products, bounds, process.complete, error,
-    )  # fmt: skip
+    )

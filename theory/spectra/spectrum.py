@@ -1,11 +1,9 @@
-"""Spectrum: a kernel and its targets in the one basis in which every round is diagonal (section 0)."""
+"""Spectrum: a kernel and its targets in the one basis in which every round is diagonal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,49 +21,31 @@ from ..base.arrays import (
 from ..base.validation import (
     Array,
     IndefiniteGramError,
-    InfeasibleToleranceError,
     InputError,
     as_real_array,
     as_targets,
     check_kind,
-    check_positive,
     check_semidefinite,
 )
+from .bases import Basis, DenseBasis, FeatureBasis, IdentityBasis
+from .chunk_reduction import as_chunks, columns_of, reduce_chunks
+from .gauss_radau import gauss_rule
+from .gram_products import as_product
+from .krylov import KrylovBasis, KrylovError, krylov_basis
+from .measure import TargetMeasure
 from .memory_cost import dense_cost, require_memory
-
-if TYPE_CHECKING:
-    from ..distillation.schedules import Trajectory
-    from .chunk_reduction import FeatureSpectrum
-    from .krylov import KrylovSpectrum
-
 
 # From here on a factorisation can exhaust a machine, and its memory is checked first.
 _LARGE = 4000
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(TargetMeasure):
     """Eigenvalues of ``gram / n`` and the targets' coefficients in its eigenvectors.
 
     Factorised once, it gives every round of every schedule at O(n) each. Build it with :meth:`from_gram`,
-    :meth:`from_features` or :meth:`from_eigenvalues`; the constructor trusts its arguments.
-
-    Attributes
-    ----------
-    eigenvalues : ndarray (m,)
-        Eigenvalues d_k of ``gram / n``, ascending; exactly 0 where they are below rounding.
-    coefficients : ndarray (m, k)
-        ``z = Vᵀ y``, one column an output.
-    targets : array (n, k)
-        The targets that were given.
-    basis : array (n, m) or None
-        The eigenvectors V, one column an eigenvalue; None stands for the identity. It and the targets are of
-        the kind, device and precision of what was factorised; the rest is NumPy float64. In float32
-        multipliers and fitted values have relative errors of up to about ``1e-6 · d_max / c``.
-    outside_energy : float
-        Squared norm of the part of the targets outside the columns of `basis`, which no fit reaches.
-    single_output : bool
-        Whether the targets came as (n,), so that results go back as (n,).
+    :meth:`from_features`, :meth:`krylov`, :meth:`from_chunks` or :meth:`from_eigenvalues`; the constructor trusts
+    its arguments. Attributes are those of `TargetMeasure`.
 
     References
     ----------
@@ -81,13 +61,6 @@ class Spectrum:
     >>> spectrum.condition_number
     2.0
     """
-
-    eigenvalues: Array
-    coefficients: Array
-    targets: Array
-    basis: Array | None
-    outside_energy: float
-    single_output: bool
 
     @classmethod
     def from_gram(cls, gram: Any, targets: Any) -> Spectrum:
@@ -118,7 +91,8 @@ class Spectrum:
         # Below this an eigenvalue is the factorisation's rounding, not the kernel's.
         rounding = 4 * np.sqrt(n) * eps * largest
         eigenvalues = np.where(eigenvalues > rounding, eigenvalues, 0.0) / n
-        return cls(eigenvalues, project(basis, columns), columns, basis, 0.0, single)
+        directions = DenseBasis(basis)
+        return cls(eigenvalues, directions.project(columns), columns, directions, 0.0, single)
 
     @classmethod
     def from_features(cls, features: Any, targets: Any) -> Spectrum:
@@ -143,16 +117,10 @@ class Spectrum:
         rounding = max(features.shape) * roundoff(features) * singular[0]
         rank = int(np.sum(singular > rounding))
         basis = like(np.ascontiguousarray(to_host(basis)[:, :rank][:, ::-1]), basis)
-        coefficients = project(basis, columns)
-        outside = to_host(columns) - to_host(basis @ like(coefficients, basis))
-        return cls(
-            singular[:rank][::-1] ** 2 / n,
-            coefficients,
-            columns,
-            basis,
-            float(np.sum(outside.astype(np.float64) ** 2)) if rank < n else 0.0,
-            single,
-        )
+        directions = DenseBasis(basis)
+        coefficients = directions.project(columns)
+        outside = _outside_energy(directions, columns, coefficients)
+        return cls(singular[:rank][::-1] ** 2 / n, coefficients, columns, directions, outside, single)
 
     @classmethod
     def krylov(
@@ -163,13 +131,14 @@ class Spectrum:
         points: Any = None,
         tolerance: float | None = None,
         max_products: int | None = None,
-    ) -> KrylovSpectrum:
+    ) -> Spectrum:
         """Answer every schedule from a few products of the gram with the targets; nothing is factorised.
 
         Choose it when n is large and the fits are away from interpolation: the products that a schedule
         takes grow like ``√(d_max / c)`` at worst, and hardly with n. Schedules, `collapse_bounds` and
         prediction work as on any spectrum; each extends the space until its estimated error is below the
-        tolerance, and ``run.spectrum`` says how many products were made and what error is left.
+        tolerance, and ``run.spectrum`` says how many products that took and what error is left. What needs
+        every eigenvalue of the gram (traces, risks, leave-one-out) is refused.
 
         Parameters
         ----------
@@ -206,22 +175,52 @@ class Spectrum:
         >>> run.rounds, run.spectrum.products < 20, run.spectrum.error.largest < 1e-8
         (3, True, True)
         """
-        from .krylov import krylov_spectrum
-
-        return krylov_spectrum(gram, targets, points=points, tolerance=tolerance, max_products=max_products)
+        product = as_product(gram, targets, points)
+        columns, single = as_columns(targets, product.n_samples, product.pattern)
+        return cls.of_basis(krylov_basis(product, columns, tolerance, max_products), columns, single)
 
     @classmethod
-    def from_chunks(cls, features: Any, targets: Any) -> FeatureSpectrum:
-        """Reduce features larger than memory to a spectrum in one pass; see `chunked.feature_spectrum`.
+    def of_basis(cls, basis: KrylovBasis, columns: Any, single_output: bool) -> Spectrum:
+        """Take the Ritz values of a Krylov space for eigenvalues."""
+        eigenvalues, _ = gauss_rule(basis.space)
+        coefficients = basis.space.ritz[1][: len(basis.space.start)].T @ basis.space.start
+        return cls(eigenvalues, coefficients, columns, basis, 0.0, single_output)
+
+    @classmethod
+    def from_chunks(cls, features: Any, targets: Any) -> Spectrum:
+        """Reduce features larger than memory to a spectrum, reading them once or twice.
+
+        Equal to `from_features`. Dask arrays are read on whatever scheduler Dask is set to (threads, processes
+        or a ``distributed`` cluster), and fitted values and dual coefficients come back as lazy Dask arrays. The
+        features are read a second time where singular values span more than two decades.
 
         Parameters
         ----------
-        features : dask.array (n, p), or sequence of arrays (n_i, p)
+        features : sequence of arrays (n_i, p), or dask.array (n, p)
+            Chunks of rows, all with the same columns.
         targets : array (n,) or (n, k), NumPy or Dask
-        """
-        from .chunk_reduction import feature_spectrum
 
-        return feature_spectrum(features, targets)
+        Raises
+        ------
+        InputError
+            If shapes do not match, values are not finite, or p is too large for memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from selfdistill.theory import Spectrum
+        >>> chunks = [np.random.default_rng(i).standard_normal((500, 5)) for i in range(4)]
+        >>> Spectrum.from_chunks(chunks, np.ones(2000)).eigenvalues.shape
+        (5,)
+        """
+        chunks = as_chunks(features)
+        columns, single = columns_of(targets, chunks.shape[0])
+        found = reduce_chunks(chunks, columns)
+        basis = FeatureBasis(chunks, found.directions)
+        outside = _energy_left(columns, found.coefficients)
+        return cls(
+            found.singular_values**2 / chunks.shape[0], found.coefficients, columns, basis, outside, single
+        )
 
     @classmethod
     def from_eigenvalues(cls, eigenvalues: Any, coefficients: Any) -> Spectrum:
@@ -246,116 +245,73 @@ class Spectrum:
         z = as_targets(coefficients, len(d), "coefficients")
         order = np.argsort(d, kind="stable")
         columns = z[order].reshape(len(d), -1)
-        return cls(d[order], columns, columns, None, 0.0, z.ndim == 1)
+        return cls(d[order], columns, columns, IdentityBasis(), 0.0, z.ndim == 1)
 
     def with_targets(self, targets: Any) -> Spectrum:
-        """Project other targets onto the same eigenvectors: O(n·m) an output, nothing is factorised again.
+        """Project other targets onto the same eigenvectors: nothing is factorised again.
+
+        A Krylov space is started again, since it holds what matters to the given targets and no more.
 
         Parameters
         ----------
         targets : array (n,) or (n, k)
         """
-        pattern = self.targets if self.basis is None else self.basis
-        columns, single = as_columns(targets, self.n_samples, pattern)
-        coefficients = to_host(columns) if self.basis is None else project(self.basis, columns)
-        outside = to_host(columns) - to_host(self.expand(coefficients))
-        complete = self.basis is None or self.basis.shape[0] == self.basis.shape[1]
-        energy = 0.0 if complete else float(np.sum(outside.astype(np.float64) ** 2))
+        basis = self.basis
+        if isinstance(basis, FeatureBasis):
+            columns, single = columns_of(targets, self.n_samples)
+        else:
+            columns, single = as_columns(targets, self.n_samples, basis.pattern)
+        if isinstance(basis, KrylovBasis):
+            product = basis.space.process.product
+            start = krylov_basis(product, columns, basis.tolerance, basis.max_products)
+            return Spectrum.of_basis(start, columns, single)
+        coefficients = basis.project(columns)
+        outside = (
+            _energy_left(columns, coefficients)
+            if isinstance(basis, FeatureBasis)
+            else _outside_energy(basis, columns, coefficients)
+        )
         return replace(
-            self, coefficients=coefficients, targets=columns, outside_energy=energy, single_output=single
+            self, coefficients=coefficients, targets=columns, outside_energy=outside, single_output=single
         )
 
-    @property
-    def n_samples(self) -> int:
-        """Number of training points n."""
-        return len(self.targets)
+    def require_complete(self, what: str) -> None:
+        """Refuse what needs every eigenvalue of the gram where they are not all known.
+
+        Parameters
+        ----------
+        what : str
+            What is asked for, as the message names it.
+
+        Raises
+        ------
+        InputError
+            On a Krylov space.
+        """
+        if not self.basis.complete:
+            raise InputError(
+                f"{what} needs every eigenvalue of the gram, and a Krylov space knows only what the gram does to "
+                "the targets. Factorise it: Spectrum.from_gram, or Spectrum.from_features or from_chunks for features."
+            )
 
     @property
-    def n_outputs(self) -> int:
-        """Number of outputs k."""
-        return int(self.targets.shape[1])
-
-    @cached_property
-    def weights(self) -> Array:
-        """Squared norm of the targets along each eigenvector, summed over outputs: (m,)."""
-        return np.asarray(np.sum(self.coefficients**2, axis=1))
-
-    @cached_property
-    def energy(self) -> float:
-        """``‖y‖²``, the squared norm of the targets."""
-        return float(np.sum(to_host(self.targets).astype(np.float64, copy=False) ** 2))
+    def products(self) -> int:
+        """Products of the gram with one vector that the space took; 0 where the gram was factorised."""
+        return self.basis.space.products if isinstance(self.basis, KrylovBasis) else 0
 
     @property
-    def roundoff(self) -> float:
-        """Precision of the basis: distance from 1 to the next number."""
-        return roundoff(self.coefficients if self.basis is None else self.basis)
-
-    @cached_property
-    def weighted(self) -> Array:
-        """Which eigenvectors carry targets beyond rounding: boolean (m,)."""
-        rounding = (self.n_samples * self.roundoff) ** 2 * self.energy
-        return np.asarray(self.weights > (rounding if self.basis is not None else 0.0))
-
-    @cached_property
-    def null_energy(self) -> float:
-        """Squared norm of the part of the targets that no fit can reach."""
-        null = float(np.sum(self.weights[self.weighted & (self.eigenvalues == 0)])) + self.outside_energy
-        return null if null > (self.n_samples * self.roundoff) ** 2 * self.energy else 0.0
+    def passes(self) -> int:
+        """How often the gram was read, or the kernel evaluated, for those products."""
+        return self.basis.space.passes if isinstance(self.basis, KrylovBasis) else 0
 
     @property
-    def largest_eigenvalue(self) -> float:
-        """d_max over the directions in which the targets have weight (0 if there are none)."""
-        return float(self.eigenvalues[self.weighted].max(initial=0.0))
-
-    @property
-    def smallest_positive_eigenvalue(self) -> float:
-        """Least positive eigenvalue with weight: d_min of every round after the first (0 if none)."""
-        positive = self.eigenvalues[self.weighted & (self.eigenvalues > 0)]
-        return float(positive.min()) if len(positive) else 0.0
-
-    @property
-    def smallest_eigenvalue(self) -> float:
-        """d_min of the first round: 0 if the targets have a part in the null space."""
-        return 0.0 if self.null_energy > 0 else self.smallest_positive_eigenvalue
-
-    @property
-    def condition_number(self) -> float:
-        """κ = d_max / d_min of the first round; infinite if the targets have a part in the null space."""
-        return self.largest_eigenvalue / self.smallest_eigenvalue if self.smallest_eigenvalue else np.inf
-
-    @property
-    def positive_condition_number(self) -> float:
-        """κ of every later round, when the null-space part is gone."""
-        least = self.smallest_positive_eigenvalue
-        return self.largest_eigenvalue / least if least else np.inf
-
-    @property
-    def least_feasible_epsilon(self) -> float:
-        """Mean squared error that interpolating everything the kernel can reach leaves."""
-        return self.null_energy / self.n_samples
-
-    def initial_ratio(self, epsilon: float) -> float:
-        """``r_0 = ‖y‖ / √(n ε)``: the targets are already collapsed when it is at most 1."""
-        epsilon = check_positive(epsilon, "epsilon", "It is the mean squared training error of every round.")
-        return float(np.sqrt(self.energy / (self.n_samples * epsilon)))
-
-    def check_feasible(self, epsilon: float) -> None:
-        """Raise `InfeasibleToleranceError` if no fit has a mean squared error as small as `epsilon`."""
-        epsilon = check_positive(epsilon, "epsilon")
-        if self.null_energy > self.n_samples * epsilon:
-            raise InfeasibleToleranceError(epsilon, self.least_feasible_epsilon)
+    def error(self) -> KrylovError | None:
+        """Estimated errors of the run that the Krylov space was extended for; None for any other basis."""
+        return self.basis.error if isinstance(self.basis, KrylovBasis) else None
 
     def expand(self, coefficients: Array) -> Any:
         """Map coefficients (m, k) back to the training points: (n, k), of the basis's kind."""
-        return coefficients if self.basis is None else self.basis @ like(coefficients, self.basis)
-
-    def resolve(self, solve: Callable[[Spectrum], Trajectory]) -> Spectrum:
-        """Return a spectrum on which `solve` is accurate; a factorised one is as it is."""
-        return self
-
-    def shape_like_targets(self, values: Any) -> Any:
-        """Drop the output axis if the targets came without one."""
-        return values[:, 0] if self.single_output else values
+        return self.basis.expand(coefficients)
 
 
 def as_spectrum(value: Any) -> Spectrum:
@@ -369,8 +325,17 @@ def as_spectrum(value: Any) -> Spectrum:
     return check_kind(value, "spectrum", Spectrum, "Spectrum.from_gram(gram, targets)")
 
 
-def project(basis: Any, columns: Any) -> Array:
-    """Coefficients ``basisᵀ columns`` (m, k) as NumPy float64."""
-    if getattr(columns, "dtype", None) != basis.dtype:
-        columns = like(to_host(columns), basis)
-    return to_host(basis.T @ columns).astype(np.float64)
+def _outside_energy(basis: Basis, columns: Any, coefficients: Array) -> float:
+    """Squared norm of what the directions do not reach, point by point."""
+    if len(coefficients) == len(columns):
+        return 0.0
+    outside = to_host(columns) - to_host(basis.expand(coefficients))
+    return float(np.sum(outside.astype(np.float64) ** 2))
+
+
+def _energy_left(columns: Array, coefficients: Array) -> float:
+    """Squared norm of what the directions do not reach, without reading features again."""
+    energy = float(np.sum(columns**2))
+    outside = energy - float(np.sum(coefficients**2))
+    # Below this the difference is rounding.
+    return outside if outside > 100 * np.finfo(np.float64).eps * energy else 0.0

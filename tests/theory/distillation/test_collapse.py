@@ -10,8 +10,10 @@ from selfdistill.theory import (
     InputError,
     Spectrum,
     collapse_bounds,
+    collapse_rounds_grid,
     distill_to_tolerance,
 )
+from selfdistill.theory.distillation import collapse
 from selfdistill.theory.distillation.collapse import (
     paper_norm_bounds,
     ratio_lower_bounds,
@@ -19,7 +21,7 @@ from selfdistill.theory.distillation.collapse import (
     rounds_bounds,
 )
 
-from ..spectra import epsilon_for_ratio, ratios, spectra
+from ..made_spectra import epsilon_for_ratio, ratios, spectra
 
 SLACK = 1e-9
 property_test = settings(max_examples=120, deadline=None)
@@ -136,8 +138,36 @@ def test_bounds_are_at_hand_where_counting_would_take_for_ever():
     spectrum = Spectrum.from_eigenvalues([1.0, 2.0], [1.0, 1.0])
     paper, lower, upper = rounds_bounds(spectrum, 1e-16)  # r_0 = 1e8
     assert (paper, lower) == pytest.approx((5e7, 1e8))
-    assert lower < upper == pytest.approx(1e16)
+    assert lower < upper < 2.1e8  # the iterated bound, not ⌈r_0² − 1⌉
     assert ratio_upper_bounds(1e8, 2.0, rounds=3).shape == (4,)
     with pytest.raises(InputError, match=r"at least 1e\+08 rounds to collapse.*1\.49 GiB. Give max_rounds"):
         collapse_bounds(spectrum, 1e-16)
     assert distill_to_tolerance(spectrum, 1e-16, max_rounds=2).rounds == 2
+
+
+@pytest.mark.parametrize("kappa", [1.0, 3.0, 1e3, 1e9, np.inf])
+@pytest.mark.parametrize("ratio", [1.5, 30.0, 700.0])
+def test_beyond_iteration_the_upper_bound_is_an_integral_that_is_never_below(monkeypatch, kappa, ratio):
+    iterated = collapse._upper_bound(ratio, np.inf, kappa)
+    monkeypatch.setattr(collapse, "_LONGEST_ITERATION", 0.0)
+    assert iterated <= collapse._upper_bound(ratio, np.inf, kappa) <= 1.02 * iterated + 6
+
+
+@given(st.floats(0.1, 10), st.floats(1e-3, 1e3), st.integers(0, 2**32))
+@settings(max_examples=300)
+def test_at_the_tolerance_counts_and_bounds_agree(size, eigenvalue, seed):
+    """r_0 = 1 up to rounding: nothing is fitted, whichever way it is asked."""
+    z = size * np.random.default_rng(seed).standard_normal(5)
+    spectrum = Spectrum.from_eigenvalues(eigenvalue * np.arange(1.0, 6.0), z)
+    epsilon = float(np.sum(z**2) / 5)
+    bounds = collapse_bounds(spectrum, epsilon)
+    assert bounds.lower <= bounds.exact <= bounds.upper
+    assert collapse_rounds_grid(spectrum.eigenvalues, z, 1.0) == 0
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_extreme_scales_change_nothing_but_the_scale(scale):
+    z = np.array([1.0, 2.0, 3.0])
+    here = collapse_bounds(Spectrum.from_eigenvalues([1.0, 2.0, 4.0], z), 0.1).exact
+    there = collapse_bounds(Spectrum.from_eigenvalues([1.0, 2.0, 4.0], scale * z), 0.1 * scale**2).exact
+    assert here == there > 1

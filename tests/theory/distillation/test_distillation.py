@@ -21,7 +21,7 @@ from selfdistill.theory import (
     ground_truth_limit,
 )
 
-from ..spectra import epsilon_for_ratio, spectra
+from ..made_spectra import epsilon_for_ratio, spectra
 
 TOY = json.loads((Path(__file__).parents[2] / "data" / "toy_sinusoid.json").read_text())
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from selfdistill.theory import Spectrum, distill_to_tolerance
 from selfdistill.theory.distillation.multiplier import excess_energy
 
-from ..spectra import epsilon_for_ratio, ratios, spectra
+from ..made_spectra import epsilon_for_ratio, ratios, spectra
 
 
 def exact_run(eigenvalues, coefficients, epsilon, rounds):

@@ -28,11 +28,11 @@ def test_one_scikit_learn_fit_gives_every_round(problem):
     for t in range(1, run.rounds + 1):
         kernel = one_round_kernel(run, t)
         gram = kernel.gram()
-        model = KernelRidge(kernel="precomputed", alpha=len(y) * kernel.penalty).fit(gram, y)
+        model = KernelRidge(kernel="precomputed", alpha=len(y) * kernel.ridge).fit(gram, y)
         np.testing.assert_allclose(model.predict(gram), run.fitted(t), atol=1e-9)
         assert kernel.norm == pytest.approx(np.sqrt(model.dual_coef_ @ gram @ model.dual_coef_), rel=1e-6)
         assert kernel.trace == pytest.approx(np.trace(gram), rel=1e-10)
-        smoother = np.linalg.solve(gram + len(y) * kernel.penalty * np.eye(len(y)), gram)
+        smoother = np.linalg.solve(gram + len(y) * kernel.ridge * np.eye(len(y)), gram)
         assert kernel.effective_dimension == pytest.approx(np.trace(smoother), rel=1e-9)
 
 

@@ -24,7 +24,7 @@ from selfdistill.theory.distillation.sparsification import (
     ratio_bound,
 )
 
-from ..spectra import epsilon_for_ratio, ratios, spectra
+from ..made_spectra import epsilon_for_ratio, ratios, spectra
 
 PAPER = [1.0, 2.0, 4.0, 5.0]
 

@@ -48,7 +48,7 @@ def test_weights_predict_as_the_kernel_does(problem, rng):
     run = distill_with_ridge(spectrum, 0.01, 3)
     new = rng.standard_normal((5, 30))
     expected = distill_with_ridge(Spectrum.from_features(features, y), 0.01, 3).predict(new @ features.T, 2)
-    np.testing.assert_allclose(new @ spectrum.weights_after(run, 2), expected, atol=1e-9)
+    np.testing.assert_allclose(new @ run.feature_weights(2), expected, atol=1e-9)
 
 
 def test_several_outputs_and_other_targets(problem):

@@ -18,12 +18,13 @@ from selfdistill.theory import (
 def test_the_factorisation_rebuilds_gram_and_targets(rng):
     gram, Y = rbf_kernel(rng.normal(size=(15, 3))), rng.normal(size=(15, 2))
     spectrum = Spectrum.from_gram(gram, Y)
-    rebuilt = 15 * (spectrum.basis * spectrum.eigenvalues) @ spectrum.basis.T
+    vectors = spectrum.basis.vectors
+    rebuilt = 15 * (vectors * spectrum.eigenvalues) @ vectors.T
     np.testing.assert_allclose(rebuilt, gram, atol=1e-13)
     np.testing.assert_allclose(spectrum.expand(spectrum.coefficients), Y, atol=1e-13)
     assert (np.diff(spectrum.eigenvalues) >= 0).all()
     assert spectrum.energy == pytest.approx(np.sum(Y**2))
-    np.testing.assert_allclose(spectrum.weights, np.sum((spectrum.basis.T @ Y) ** 2, axis=1))
+    np.testing.assert_allclose(spectrum.weights, np.sum((vectors.T @ Y) ** 2, axis=1))
 
 
 @settings(max_examples=40, deadline=None)
@@ -54,14 +55,14 @@ def test_order_of_given_eigenvalues_does_not_matter():
 def test_single_precision_is_kept_in_the_basis_and_close_in_the_result(rng):
     gram, y = rbf_kernel(rng.normal(size=(30, 3))), rng.normal(size=30)
     single = Spectrum.from_gram(gram.astype(np.float32), y.astype(np.float32))
-    assert single.basis.dtype == np.float32
+    assert single.basis.vectors.dtype == np.float32
     epsilon = 0.3 * float(np.mean(y**2))
     a = distill_to_tolerance(single, epsilon)
     b = distill_to_tolerance(Spectrum.from_gram(gram, y), epsilon)
     assert a.rounds == b.rounds
     np.testing.assert_allclose(a.fitted(a.rounds), b.fitted(b.rounds), atol=1e-4)
     features = Spectrum.from_features(rng.normal(size=(30, 3)).astype(np.float32), y)
-    assert features.basis.dtype == np.float32
+    assert features.basis.vectors.dtype == np.float32
 
 
 @pytest.mark.parametrize("make", [list, tuple, np.asarray, lambda v: np.asarray(v, dtype=object)])
