@@ -19,7 +19,7 @@ from ..data.problems import Problems, Split, draw_problems
 from ..methods.catalogue import CROSS_ENTROPY, METHODS
 from ..methods.guides import Method
 from ..methods.training import EachEpoch, outputs_on, train_method
-from ..networks.architectures import Network, check_widths, initialise
+from ..training.architectures import Network, check_widths, initialise
 from ..training.ensemble import Ensemble
 from ..training.members import TrainingConfig
 

@@ -27,8 +27,8 @@ from ...theory.base.validation import (
 from ..data.cifar import CropAndFlip, load_cifar
 from ..data.datasets import Data, load
 from ..jobs.threads import one_thread
-from ..networks.architectures import Network, check_widths, initialise
 from ..tangent.kernel import tangent_kernel
+from ..training.architectures import Network, check_widths, initialise
 from ..training.ensemble import Ensemble
 from ..training.members import TrainingConfig, squared_error
 from ..training.memory import train_within

@@ -76,7 +76,9 @@ class Mixing:
     def trajectory(self) -> Trajectory:
         """The mixture as a run of one round, which has fitted values, dual coefficients and predictions."""
         norms = np.sqrt([self.spectrum.energy, float(self.filter**2 @ self.spectrum.weights)])
-        return Trajectory(self.spectrum, np.array([self.ridge]), self.filter[None], norms, False, None, np.zeros(1))
+        return Trajectory(
+            self.spectrum, np.array([self.ridge]), self.filter[None], norms, False, None, np.zeros(1)
+        )
 
     def fitted(self) -> Any:
         """Fitted values on the training points, shaped as the targets."""

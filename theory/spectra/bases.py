@@ -21,7 +21,6 @@ from ..base.arrays import like, roundoff, to_host
 from ..base.validation import Array
 from .chunk_reduction import Chunks
 
-
 # Rows of the eigenvectors that are squared at a time take so many bytes.
 _BLOCK_BYTES = 32 * 2**20
 

@@ -23,8 +23,8 @@ from selfdistill.empirical.methods import catalogue as methods
 from selfdistill.empirical.methods.catalogue import budget
 from selfdistill.empirical.methods.guides import Method, Samples, Term, guided_loss
 from selfdistill.empirical.methods.training import outputs_on, train_method
-from selfdistill.empirical.networks.architectures import build_network
 from selfdistill.empirical.networks.perceptrons import mlp
+from selfdistill.empirical.training.architectures import build_network
 from selfdistill.empirical.training.ensemble import Ensemble
 from selfdistill.empirical.training.members import MinibatchOrder, TrainingConfig
 from selfdistill.empirical.training.memory import bytes_per_member

@@ -188,7 +188,7 @@ def test_no_memory_of_the_order_of_the_grid(rng):
 
 
 def test_mistakes_are_named(rng):
-    _, gram, y = problem(rng, n=6)
+    _, gram, y = problem(rng, n=40)
     spectrum = Spectrum.from_gram(gram, y)
     with pytest.raises(InputError, match="Krylov"):
         leave_one_out(Spectrum.krylov(gram, y), 0.1, 2)

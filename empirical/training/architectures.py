@@ -10,10 +10,10 @@ from typing import Literal, get_args
 from torch import nn
 
 from ...theory.base.validation import InputError, check_choice, check_count, check_each
-from ..training.ensemble import Ensemble
-from .densenet import densenet
-from .perceptrons import convnet, mlp
-from .residual import resnet, vgg
+from ..networks.densenet import densenet
+from ..networks.perceptrons import convnet, mlp
+from ..networks.residual import resnet, vgg
+from .ensemble import Ensemble
 
 Network = Literal[
     "mlp", "convnet", "resnet10", "resnet18", "resnet34", "vgg", "densenet10", "densenet40", "densenet100"
