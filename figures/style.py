@@ -19,7 +19,7 @@ THEORY = "#0072B2"
 MEASURED = "#D55E00"
 BOUND = "#7F7F7F"
 ACCENT = "#009E73"
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31"]
 
 _STYLE: Any = {
     "axes.spines.top": False,

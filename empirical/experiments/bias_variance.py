@@ -20,8 +20,8 @@ from ...theory.base.validation import (
     check_positive,
 )
 from ..data.problems import Split, draw_problems
-from ..methods.catalogue import CROSS_ENTROPY, SELF_DISTILLATION, WEIGHTED_SOFT_LABELS
-from ..methods.guides import Method
+from ..methods.catalogue import CROSS_ENTROPY, DISTILLATION, WEIGHTED_SOFT_LABELS
+from ..methods.method import Method
 from ..methods.training import outputs_on
 from ..training.ensemble import Ensemble
 from .comparison import Comparison, train_members
@@ -81,7 +81,7 @@ def measure_bias_variance(config: BiasVariance) -> xr.Dataset:
     decay = {"weight_decay": config.weight_decay}
     plans: list[tuple[Method, dict[str, float]]] = [
         (CROSS_ENTROPY, decay),
-        (SELF_DISTILLATION, decay | {"alpha": config.alpha, "temperature": config.temperature}),
+        (DISTILLATION, decay | {"alpha": config.alpha, "temperature": config.temperature}),
         (WEIGHTED_SOFT_LABELS, decay | {"alpha": config.wsl_alpha, "temperature": config.temperature}),
     ]
     teacher: Tensor | None = None

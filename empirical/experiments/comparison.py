@@ -17,7 +17,7 @@ from .. import metrics
 from ..data.cifar import CropAndFlip
 from ..data.problems import Problems, Split, draw_problems
 from ..methods.catalogue import CROSS_ENTROPY, METHODS
-from ..methods.guides import Method
+from ..methods.method import Method
 from ..methods.training import EachEpoch, outputs_on, train_method
 from ..training.architectures import Network, check_widths, initialise
 from ..training.ensemble import Ensemble
@@ -117,7 +117,7 @@ def train_members(
     Parameters
     ----------
     settings : mapping of str to array (M,)
-        ``weight_decay`` is the optimiser's (times `decay_scale`), the rest the guide's.
+        ``weight_decay`` is the optimiser's (times `decay_scale`), the rest the rule's.
     problem : integer array (M,)
     teacher : Tensor (P, n, K), optional
         Logits of each problem's teacher on its training inputs.
@@ -155,17 +155,6 @@ def train_candidates(
     settings = {name: np.repeat(values, n_problems) for name, values in grid.items()}
     problem = np.tile(np.arange(n_problems), len(method.grid))
     return train_members(comparison, split, method, settings, problem, teacher=teacher)
-
-
-def try_method(comparison: Comparison, split: Split, method: Method) -> None:
-    """Train one network on two samples for one step: what cannot be used ends a comparison before it begins."""
-    settings = {name: torch.tensor([value]) for name, value in method.grid[0] if name != "weight_decay"}
-    inputs, labels = split.inputs[:1, :2], split.labels[:1, :2]
-    train_method(
-        start(comparison, split, comparison.problems.seeds[:1]), inputs, labels, method,
-        replace(comparison.training(), epochs=1), settings=settings,
-        teacher=torch.zeros(*labels.shape, split.n_classes),
-    )  # fmt: skip
 
 
 def select(trained: Trained, split: Split) -> Array:
@@ -229,7 +218,7 @@ def compare(comparison: Comparison) -> xr.Dataset:
     Raises
     ------
     InputError
-        If the methods' grids differ in length (a larger budget is an advantage), or a method cannot be used.
+        If the methods' grids differ in length (a larger budget is an advantage).
 
     Examples
     --------
@@ -237,7 +226,7 @@ def compare(comparison: Comparison) -> xr.Dataset:
     >>> from selfdistill.empirical.data.problems import Problems
     >>> table = compare(Comparison(Problems(n_train=100, seeds=(0, 1)), epochs=2))
     >>> dict(table.accuracy.sizes)
-    {'method': 6, 'seed': 2}
+    {'method': 8, 'seed': 2}
     """
     methods = comparison.methods
     if CROSS_ENTROPY.name not in [m.name for m in methods]:
@@ -246,8 +235,6 @@ def compare(comparison: Comparison) -> xr.Dataset:
     if len(set(budgets.values())) != 1:
         raise InputError(f"every method needs a grid of the same length, its tuning budget; got {budgets}.")
     split = draw_problems(comparison.problems)
-    for method in methods:
-        try_method(comparison, split, method)
     ordered = sorted(methods, key=lambda m: m.name != CROSS_ENTROPY.name)  # the teachers come first
     teacher: Tensor | None = None
     columns: dict[str, xr.Dataset] = {}

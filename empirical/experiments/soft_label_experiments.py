@@ -28,19 +28,16 @@ from ...theory.labels.bias_variance import Reading
 from ...theory.labels.progressive import Schedule
 from .. import metrics
 from ..data.problems import Split, draw_problems
+from ..losses.rules import past_outputs
+from ..losses.terms import Setting
 from ..methods.catalogue import (
     CROSS_ENTROPY,
+    DISTILLATION,
     SELF_DISTILLATION,
-    TEACHER,
-    progressive,
-    without_regularization_samples,
+    WITHOUT_REGULARIZATION,
 )
-from ..methods.guides import Method, Samples, Term
+from ..methods.method import Method, Samples, Term
 from .comparison import Comparison, Trained, measure_outputs, train_members
-
-WITHOUT_REGULARIZATION = Method(
-    "without regularization samples", without_regularization_samples, needs=TEACHER
-)
 
 
 def _check_distillation(config: Any) -> None:
@@ -158,10 +155,10 @@ def measure_temperatures(config: TemperatureSweep) -> xr.Dataset:
     shape = (len(tau), len(comparison.problems.seeds))
     axes = ("temperature", "seed")
     students, counts = [], {}
-    for method in (SELF_DISTILLATION, WITHOUT_REGULARIZATION):
+    for method in (DISTILLATION, WITHOUT_REGULARIZATION):
         trained = train_members(comparison, split, method, settings, members, teacher=teacher, generation=1)
         students.append({k: v.reshape(shape) for k, v in measure_test(trained, split).items()})
-        if method is SELF_DISTILLATION:
+        if method is DISTILLATION:
             counts = {
                 f"share_{reading}": (axes, values.reshape(shape))
                 for reading, values in _regularization_shares(trained, teacher, split, settings).items()
@@ -236,7 +233,7 @@ def measure_teachers(config: Teachers) -> xr.Dataset:
         wide = replace(comparison, hidden=tuple(max(1, round(factor * width)) for width in comparison.hidden))
         teachers = train_teachers(wide, split, config.weight_decay)
         students = train_members(
-            comparison, split, SELF_DISTILLATION, settings, members, teacher=teachers.logits(split.inputs),
+            comparison, split, DISTILLATION, settings, members, teacher=teachers.logits(split.inputs),
             generation=1,
         )  # fmt: skip
         for role, trained in (("teacher", teachers), ("student", students)):
@@ -266,9 +263,9 @@ class Schedules:
         check_nonnegative(self.weight_decay, "weight_decay")
 
 
-def scheduled(s: Samples) -> list[Term]:
+def scheduled(s: Samples, *, alpha: Setting, power: Setting) -> list[Term]:
     """Progressive targets with ``α_T·(t/T)^power``: power 1 is linear, 0 constant, 2 quadratic."""
-    return progressive(replace(s, progress=s.progress ** s.settings["power"]))
+    return past_outputs(s, alpha=alpha * s.progress**power)
 
 
 POWERS: dict[Schedule, int] = {"linear": 1, "constant": 0, "quadratic": 2}

@@ -1,142 +1,168 @@
 """Losses of soft-label training, as functions of logits. `modules` holds them with their state.
 
-Logits are ``(..., N, K)`` and labels ``(..., N)``: leading axes (members of an ensemble) ride along. The
-default is the mean over everything; ``reduction="none"`` keeps one value a sample. Half-precision logits are
-read as float32, and everything goes through log-softmax, so that logits of ±1e4 give finite losses and
-gradients. Teachers and past outputs are constants: no gradient flows into them. An empty batch has mean 0.
+Logits are ``(..., K)`` and labels ``(...)``, as many axes of samples as there are (members of an ensemble,
+tokens of a sentence); `class_dim` names another axis of classes. Labels are whole numbers or, everywhere,
+distributions of the logits' shape (mixed samples). All losses take the options of `batches.Options` as
+keywords: ``reduction``, ``class_dim``, ``ignore_index``, ``weight``, ``sample_weight``, ``check``. Settings
+such as α are one number, or one a sample.
+
+Half-precision logits are read as float32, and everything goes through log-softmax, so that logits of ±1e4
+give finite losses and gradients; a logit of −inf rules its class out. Teachers and past outputs are constants:
+no gradient flows into them. What each loss is stands in `rules`.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from ...theory import InputError, beta_targets, label_smoothing, mixed_targets, soft_label_weights
-from ...theory.base.probabilities import check_probabilities, one_hot
-from ...theory.base.validation import check_fraction, check_positive
-from ...theory.labels.soft_targets import AUTHORS_LEAST_LOSS, Convention
+from ...theory.base.validation import (
+    check_choice,
+    check_fraction,
+    check_positive,
+)
+from ...theory.labels.soft_targets import Convention
+from . import rules
+from .batches import Batch, Labels, Options, Reduction, check_logits, log_probabilities
+from .candidates import candidate_labels
+from .terms import Rule, Setting, widened
 
-Reduction = Literal["mean", "none"]
+Tempered = Literal["both", "teacher"]
 
-
-def _reduce(values: Tensor, reduction: Reduction) -> Tensor:
-    if reduction == "none":
-        return values
-    if reduction == "mean":
-        return values.sum() / max(values.numel(), 1)  # an empty batch has nothing to learn from
-    raise InputError(f'reduction must be "mean" or "none"; got {reduction!r}.')
-
-
-def check_logits(logits: Tensor, name: str = "logits") -> None:
-    """Raise `InputError` unless logits are finite real numbers, (..., N, K) with at least two classes."""
-    if not isinstance(logits, Tensor):
-        raise InputError(
-            f"{name} must be a torch tensor; got {type(logits).__name__}. torch.as_tensor makes one."
-        )
-    if logits.ndim < 2 or logits.shape[-1] < 2 or not logits.is_floating_point():
-        raise InputError(
-            f"{name} must be floating-point, (..., N, K) with at least two classes; got "
-            f"{tuple(logits.shape)} of {logits.dtype}."
-        )
-    if not bool(torch.isfinite(logits).all()):
-        raise InputError(f"{name} hold NaN or infinite values: the network has diverged. Lower its step.")
-
-
-def log_probabilities(logits: Tensor, temperature: float = 1.0, *, check: bool = True) -> Tensor:
-    """Log-softmax over the last axis at a temperature, in float32 at least."""
-    if check:
-        check_logits(logits)
-        temperature = check_positive(temperature, "temperature")
-    wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-    return F.log_softmax(wide / temperature, dim=-1)
-
-
-def _cross_entropy(targets: Tensor, logs: Tensor) -> Tensor:
-    return -(targets.to(logs.dtype) * logs).sum(dim=-1)
+__all__ = [
+    "Options",
+    "Reduction",
+    "beta_smoothing_loss",
+    "check_logits",
+    "distillation_loss",
+    "draw_beta",
+    "entropy_penalty_loss",
+    "label_smoothing_loss",
+    "log_probabilities",
+    "partial_label_loss",
+    "progressive_loss",
+    "soft_cross_entropy",
+    "weighted_soft_label_loss",
+]
 
 
 def soft_cross_entropy(
-    logits: Tensor,
-    targets: Tensor,
-    *,
-    temperature: float = 1.0,
-    reduction: Reduction = "mean",
-    check: bool = True,
+    logits: Tensor, targets: Tensor, *, temperature: Setting = 1.0, **options: Unpack[Options]
 ) -> Tensor:
     """Cross-entropy of the outputs at a temperature against target distributions (not scaled by τ²).
 
     Parameters
     ----------
-    logits, targets : Tensor (..., N, K)
-    temperature : float
+    logits, targets : Tensor (..., K)
+    temperature : float or Tensor (...)
         Above 0.
-    reduction : {"mean", "none"}
-    check : bool
-        Whether to look at values; without, nothing stops a compiler or waits for a GPU.
+    **options
+        See `batches.Options`.
 
     Raises
     ------
     InputError
         If shapes disagree, logits are not finite or targets are no distributions.
     """
-    if logits.shape != targets.shape:
-        raise InputError(
-            f"targets must have the logits' shape {tuple(logits.shape)}; got {tuple(targets.shape)}."
-        )
-    if check:
-        check_probabilities(targets.detach(), "targets")
-    return _reduce(_cross_entropy(targets, log_probabilities(logits, temperature, check=check)), reduction)
+    batch = Batch.read(logits, options)
+    tau = batch.setting(temperature, "temperature", within="(0, ∞)")
+    return batch.loss(
+        rules.soft_targets, Labels(batch.distributions(targets, "targets"), None), temperature=tau
+    )
 
 
-def _label_loss(logs: Tensor, labels: Tensor, *, check: bool) -> Tensor:
-    if labels.shape != logs.shape[:-1]:
-        raise InputError(
-            f"labels must have one entry a sample, {tuple(logs.shape[:-1])}; got {tuple(labels.shape)}."
-        )
-    return _cross_entropy(one_hot(labels, logs.shape[-1], like=logs, check=check), logs)
+LABEL_SMOOTHING: dict[Convention, Rule] = {
+    "szegedy": rules.label_smoothing,
+    "zhang": rules.label_smoothing_of_others,
+}
 
 
 def label_smoothing_loss(
     logits: Tensor,
     labels: Tensor,
-    epsilon: float,
+    epsilon: Setting,
     convention: Convention = "szegedy",
-    *,
-    reduction: Reduction = "mean",
-    check: bool = True,
+    **options: Unpack[Options],
 ) -> Tensor:
-    """Cross-entropy against smoothed labels; "szegedy" is torch's convention, "zhang" leaves 1 − ε."""
-    logs = log_probabilities(logits, check=check)
-    targets = label_smoothing(labels, epsilon, logs.shape[-1], convention, like=logs, check=check)
-    return _reduce(_cross_entropy(targets, logs), reduction)
+    """Cross-entropy against smoothed labels; "szegedy" is torch's convention, "zhang" leaves 1 − ε.
+
+    Parameters
+    ----------
+    logits : Tensor (..., K)
+    labels : Tensor
+        Whole numbers (...) or distributions (..., K).
+    epsilon : float or Tensor (...)
+        Mass that is spread out, in [0, 1].
+    convention : {"szegedy", "zhang"}
+        Over all classes, or over all but the label's.
+    **options
+        See `batches.Options`.
+    """
+    batch = Batch.read(logits, options)
+    epsilon = batch.setting(epsilon, "epsilon", within="[0, 1]")
+    check_choice(convention, "convention", tuple(LABEL_SMOOTHING))
+    return batch.loss(LABEL_SMOOTHING[convention], batch.labels(labels), epsilon=epsilon)
+
+
+def entropy_penalty_loss(
+    logits: Tensor, labels: Tensor, beta: Setting = 0.1, **options: Unpack[Options]
+) -> Tensor:
+    """``CE(label) − β·H(outputs)``: cross-entropy that pays for every nat of entropy.
+
+    Parameters
+    ----------
+    logits : Tensor (..., K)
+    labels : Tensor
+        Whole numbers (...) or distributions (..., K).
+    beta : float or Tensor (...)
+        At least 0; 0 is cross-entropy. Its optimum for a label of probability 1 is no longer at infinite logits.
+    **options
+        See `batches.Options`.
+
+    References
+    ----------
+    Pereyra et al. 2017; a baseline of Zhang & Sabuncu 2020, section 7.
+    """
+    batch = Batch.read(logits, options)
+    beta = batch.setting(beta, "beta", within="[0, ∞)")
+    return batch.loss(rules.entropy_penalty, batch.labels(labels), beta=beta)
+
+
+DISTILLATION: dict[Tempered, Rule] = {"both": rules.distillation, "teacher": rules.self_distillation}
 
 
 def distillation_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     labels: Tensor,
-    temperature: float = 1.0,
-    alpha: float = 0.5,
+    temperature: Setting = 1.0,
+    alpha: Setting = 0.5,
     *,
-    reduction: Reduction = "mean",
-    check: bool = True,
+    tempered: Tempered = "both",
+    **options: Unpack[Options],
 ) -> Tensor:
-    """``(1 − α)·CE(label, student) + α·τ²·CE(teacher_τ, student_τ)``.
+    """Cross-entropy to the label and to a teacher, ``1 − α`` of the one and α of the other.
 
-    At temperature 1 its gradient is that of cross-entropy to `mixed_targets` (Z3, K1). With α = 1 it is
-    the pure soft loss ``L_kd`` of Zhou et al.
+    With ``tempered="both"`` (Hinton et al.) the soft part is ``τ²·CE(teacher_τ, student_τ)``, with
+    ``tempered="teacher"`` (Zhang & Sabuncu's self-distillation) it is ``CE(teacher_τ, student)``: only that
+    one makes a student less sure than its teacher. At temperature 1 both have the gradient of cross-entropy to
+    `mixed_targets`; with α = 1 the first is the pure soft loss ``L_kd`` of Zhou et al.
 
     Parameters
     ----------
-    student_logits, teacher_logits : Tensor (..., N, K)
-    labels : Tensor of integers (..., N)
-    temperature : float
+    student_logits, teacher_logits : Tensor (..., K)
+    labels : Tensor
+        Whole numbers (...) or distributions (..., K).
+    temperature : float or Tensor (...)
         τ > 0.
-    alpha : float
+    alpha : float or Tensor (...)
         Weight of the teacher, in [0, 1].
+    tempered : {"both", "teacher"}
+        Whose logits are divided by τ.
+    **options
+        See `batches.Options`.
 
     Raises
     ------
@@ -145,39 +171,23 @@ def distillation_loss(
 
     References
     ----------
-    Hinton et al. 2015; Kim et al. 2021, equation 1; claims Z3, K1.
+    Hinton et al. 2015; Zhang & Sabuncu 2020, section 3 and their code; Kim et al. 2021, equation 1.
     """
-    alpha = check_fraction(alpha, "alpha")
-    _check_pair(student_logits, teacher_logits)
-    hard = _label_loss(log_probabilities(student_logits, check=check), labels, check=check)
-    soft = _soft_loss(student_logits, teacher_logits, temperature, check=check)
-    return _reduce((1 - alpha) * hard + alpha * soft, reduction)
-
-
-def _check_pair(student_logits: Tensor, teacher_logits: Tensor) -> None:
-    if student_logits.shape != teacher_logits.shape:
-        raise InputError(
-            f"teacher logits must have the student's shape {tuple(student_logits.shape)}; got "
-            f"{tuple(teacher_logits.shape)}."
-        )
-
-
-def _soft_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float, *, check: bool) -> Tensor:
-    """``L_kd = τ² CE(teacher_τ, student_τ)``, per sample."""
-    teacher = log_probabilities(teacher_logits.detach(), temperature, check=check).exp()
-    student = log_probabilities(student_logits, temperature, check=check)
-    return temperature**2 * _cross_entropy(teacher, student)
+    batch = Batch.read(student_logits, options)
+    check_choice(tempered, "tempered", tuple(DISTILLATION))
+    tau = batch.setting(temperature, "temperature", within="(0, ∞)")
+    alpha = batch.setting(alpha, "alpha", within="[0, 1]")
+    carried = {"teacher": batch.other_logits(teacher_logits, "teacher_logits")}
+    return batch.loss(DISTILLATION[tempered], batch.labels(labels), carried, temperature=tau, alpha=alpha)
 
 
 def weighted_soft_label_loss(
     student_logits: Tensor,
     teacher_logits: Tensor,
     labels: Tensor,
-    temperature: float = 4.0,
-    alpha: float = 2.25,
-    *,
-    reduction: Reduction = "mean",
-    check: bool = True,
+    temperature: Setting = 4.0,
+    alpha: Setting = 2.25,
+    **options: Unpack[Options],
 ) -> Tensor:
     """``CE(label) + α·w·τ²·CE(teacher_τ, student_τ)`` with Zhou et al.'s weight w of each sample.
 
@@ -186,12 +196,15 @@ def weighted_soft_label_loss(
 
     Parameters
     ----------
-    student_logits, teacher_logits : Tensor (..., N, K)
-    labels : Tensor of integers (..., N)
-    temperature : float
+    student_logits, teacher_logits : Tensor (..., K)
+    labels : Tensor
+        Whole numbers (...) or distributions (..., K).
+    temperature : float or Tensor (...)
         τ > 0.
-    alpha : float
+    alpha : float or Tensor (...)
         Weight of the soft part, any finite number ≥ 0.
+    **options
+        See `batches.Options`.
 
     Raises
     ------
@@ -200,16 +213,13 @@ def weighted_soft_label_loss(
 
     References
     ----------
-    Zhou et al. 2021, equations 5 and 6, and their code; claim W3.
+    Zhou et al. 2021, equations 5 and 6, and their code.
     """
-    if not 0 <= alpha < float("inf"):
-        raise InputError(f"alpha must be a finite number of at least 0; got {alpha!r}.")
-    _check_pair(student_logits, teacher_logits)
-    hard = _label_loss(log_probabilities(student_logits, check=check), labels, check=check)
-    teacher = _label_loss(log_probabilities(teacher_logits.detach(), check=check), labels, check=False)
-    weights = soft_label_weights(hard.detach(), teacher, added=AUTHORS_LEAST_LOSS, check=check)
-    soft = _soft_loss(student_logits, teacher_logits, temperature, check=check)
-    return _reduce(hard + alpha * weights * soft, reduction)
+    batch = Batch.read(student_logits, options)
+    tau = batch.setting(temperature, "temperature", within="(0, ∞)")
+    alpha = batch.setting(alpha, "alpha", within="[0, ∞)")
+    carried = {"teacher": batch.other_logits(teacher_logits, "teacher_logits")}
+    return batch.loss(rules.weighted_soft_labels, batch.labels(labels), carried, temperature=tau, alpha=alpha)
 
 
 def beta_smoothing_loss(
@@ -217,44 +227,49 @@ def beta_smoothing_loss(
     labels: Tensor,
     average_logits: Tensor,
     draws: Tensor | None = None,
-    alpha: float = 0.6,
+    alpha: Setting = 0.6,
     shape: float = 3.0,
     *,
     generator: torch.Generator | None = None,
-    reduction: Reduction = "mean",
-    check: bool = True,
+    **options: Unpack[Options],
 ) -> Tensor:
     """``(1 − α)·CE(label) + α·CE(Beta target)``, the Beta target dealt by the EMA model's confidences.
 
     Parameters
     ----------
-    logits : Tensor (..., N, K)
-    labels : Tensor of integers (..., N)
-    average_logits : Tensor (..., N, K)
+    logits : Tensor (..., K)
+    labels : Tensor
+        Whole numbers (...) or distributions (..., K). Masses are dealt along their last axis of samples.
+    average_logits : Tensor (..., K)
         Of the exponential moving average of the network, on the same batch.
-    draws : Tensor (..., N), optional
+    draws : Tensor (...), optional
         Masses of the label; drawn from Beta(shape, 1) if not given.
-    alpha : float
+    alpha : float or Tensor (...)
         In [0, 1]; the authors' default is 0.6.
     shape : float
-        a > 0; the authors' default is 3, so that the mean mass is 3/4 (Z4).
+        a > 0; the authors' default is 3, so that the mean mass is 3/4.
     generator : torch.Generator, optional
         Source of the draws.
+    **options
+        See `batches.Options`.
 
     References
     ----------
     Zhang & Sabuncu 2020, section 6 and their code (which adds 1e-8 to probabilities before the logarithm).
     """
-    alpha = check_fraction(alpha, "alpha")
-    _check_pair(logits, average_logits)
-    logs = log_probabilities(logits, check=check)
-    hard = _label_loss(logs, labels, check=check)
-    averages = log_probabilities(average_logits.detach(), check=check)
-    confidence = averages.gather(-1, labels.long().unsqueeze(-1)).squeeze(-1)
+    batch = Batch.read(logits, options)
+    alpha = batch.setting(alpha, "alpha", within="[0, 1]")
     if draws is None:
-        draws = draw_beta(shape, labels.shape, like=logs, generator=generator)
-    targets = beta_targets(labels, confidence, draws.to(logs), logs.shape[-1], check=check)
-    return _reduce((1 - alpha) * hard + alpha * _cross_entropy(targets, logs), reduction)
+        like = widened(batch.logits)
+        draws = draw_beta(shape, batch.logits.shape[:-1], like=like, generator=generator)
+    masses = batch.setting(torch.as_tensor(draws), "draws", within="[0, 1]")
+    carried = {
+        "average": batch.other_logits(average_logits, "average_logits"),
+        "uniform": batch.each(
+            masses, "draws"
+        ),  # masses already: with shape 1 the rule leaves them as they are
+    }
+    return batch.loss(rules.beta_smoothing, batch.labels(labels), carried, alpha=alpha, shape=1.0)
 
 
 def draw_beta(
@@ -271,44 +286,49 @@ def draw_beta(
 
 
 def progressive_loss(
-    logits: Tensor,
-    labels: Tensor,
-    past: Tensor,
-    weight: float,
-    *,
-    reduction: Reduction = "mean",
-    check: bool = True,
+    logits: Tensor, labels: Tensor, past: Tensor, alpha: Setting, **options: Unpack[Options]
 ) -> Tensor:
     """Cross-entropy to ``(1 − α)·label + α·past``, the network's own probabilities of an epoch ago.
+
+    Parameters
+    ----------
+    logits : Tensor (..., K)
+    labels : Tensor
+        Whole numbers (...) or distributions (..., K).
+    past : Tensor (..., K)
+        Probabilities.
+    alpha : float or Tensor (...)
+        α in [0, 1]; `progressive_weight` gives the paper's.
+    **options
+        See `batches.Options`.
 
     References
     ----------
     Kim et al. 2021, equation 2.
     """
-    logs = log_probabilities(logits, check=check)
-    targets = mixed_targets(labels, past.detach(), weight, check=check)
-    return _reduce(_cross_entropy(targets, logs), reduction)
+    batch = Batch.read(logits, options)
+    alpha = batch.setting(alpha, "alpha", within="[0, 1]")
+    carried = {"past": batch.distributions(past, "past")}
+    return batch.loss(rules.past_outputs, batch.labels(labels), carried, alpha=alpha)
 
 
 def partial_label_loss(
-    logits: Tensor,
-    candidates: Tensor,
-    q: float = 0.7,
-    *,
-    reduction: Reduction = "mean",
-    check: bool = True,
+    logits: Tensor, candidates: Tensor, q: float = 0.7, **options: Unpack[Options]
 ) -> Tensor:
     """``(1 − p^q)/q``, averaged over each sample's candidate labels.
 
     Parameters
     ----------
-    logits : Tensor (..., N, K)
+    logits : Tensor (..., K)
     candidates : Tensor
-        Integers (..., N, m): m different labels a sample, as ``topk`` gives them. Or (..., N, K): a boolean
-        mask, or target distributions such as `top_two_targets`, which weigh the labels (whole numbers 0
-        and 1 are read as a mask where K ≥ 3).
+        Integers (..., m): m different labels a sample, as ``topk`` gives them; `ignore_index` fills rows that
+        have fewer, and a row of nothing else is passed over. Or, shaped like the logits, a boolean mask or
+        target distributions such as `top_two_targets`, which weigh the labels (whole numbers 0 and 1 are read
+        as a mask where K ≥ 3).
     q : float
         In [0, 1]; the authors use 0.7. 1 is the absolute error, 0 the limit ``−log p``.
+    **options
+        See `batches.Options`.
 
     Raises
     ------
@@ -317,34 +337,9 @@ def partial_label_loss(
 
     References
     ----------
-    Jeong & Chung 2025, section 5 and their code; claim J8.
+    Jeong & Chung 2025, section 5 and their code.
     """
-    q = check_fraction(q, "q")
-    logs = log_probabilities(logits, check=check)
-    # expm1 of log p: exact for small q, and the gradient p^q stays finite at p = 0.
-    losses = -torch.expm1(q * logs) / q if q > 0 else -logs
-    weights = _candidate_weights(candidates, logs, check=check)
-    return _reduce((weights * losses).sum(dim=-1), reduction)
-
-
-def _candidate_weights(candidates: Tensor, logs: Tensor, *, check: bool) -> Tensor:
-    """Candidates in any form as weights (..., N, K) that sum to 1."""
-    n_classes = logs.shape[-1]
-    if candidates.shape[:-1] != logs.shape[:-1] or candidates.shape[-1] > n_classes:
-        raise InputError(
-            f"candidates must have one row a sample, {tuple(logs.shape[:-1])} + (m,), with m ≤ {n_classes}; "
-            f"got {tuple(candidates.shape)}."
-        )
-    whole = not candidates.is_floating_point() and candidates.dtype != torch.bool
-    # A row of K ≥ 3 zeros and ones would repeat a label, so it can only be a mask.
-    if whole and not (candidates.shape == logs.shape and n_classes > 2 and bool((candidates <= 1).all())):
-        marks = one_hot(candidates, n_classes, like=logs, check=check).sum(dim=-2)
-    elif candidates.shape == logs.shape:
-        marks = candidates.to(logs)
-    else:
-        raise InputError("a mask or weights of candidates must have one column a class.")
-    if check and not bool((marks >= 0).all() & (marks <= 1).all() & (marks.sum(dim=-1) > 0).all()):
-        raise InputError(
-            "every sample needs at least one candidate, none twice, and weights in [0, 1]; one breaks that."
-        )
-    return marks / marks.sum(dim=-1, keepdim=True)
+    batch = Batch.read(logits, options)
+    if batch.check:
+        q = check_fraction(q, "q")
+    return batch.loss(rules.partial_labels, candidate_labels(batch, candidates), q=q)

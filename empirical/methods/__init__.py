@@ -1,1 +1,6 @@
 """Ways to make soft labels, and how networks learn from them."""
+
+from .catalogue import METHODS, budget
+from .method import Method, Samples, Term
+
+__all__ = ["METHODS", "Method", "Samples", "Term", "budget"]

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from ...theory import ema_decay
+from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import InputError
 from ..training.ensemble import Ensemble, Parameters
 from ..training.members import Batch, Training, TrainingConfig, train
 from ..training.memory import for_members, join, member_groups
-from .guides import Method, check_guide, guided_loss
+from .method import Method, rule_loss
 
 Hook = Callable[[Batch], Batch]
 EachEpoch = Callable[[int, range, Ensemble], None]
@@ -49,7 +49,7 @@ def train_method(
     method : Method
     config : TrainingConfig
     settings : mapping of str to Tensor (M,), optional
-        What the guide reads, a value a member.
+        Those of the rule, a value a member.
     problem : Tensor (M,), optional
         Which problem each member learns; member i learns problem i if not given.
     teacher : Tensor (M, n, K), optional
@@ -69,8 +69,8 @@ def train_method(
     Raises
     ------
     InputError
-        If the method needs a teacher and none is given, its guide cannot be used, shapes or labels do not
-        fit, or no member fits in memory.
+        If the method needs a teacher and none is given, settings are not those of its rule, shapes or
+        labels do not fit, or no member fits in memory.
     """
     n_members = len(ensemble)
     problem = torch.arange(n_members) if problem is None else torch.as_tensor(problem)
@@ -85,6 +85,7 @@ def train_method(
     _check_data(ensemble, inputs, labels, teacher)
     if "teacher" in method.needs and teacher is None:
         raise InputError(f"{method.name} learns from a teacher: give its logits (members, samples, classes).")
+    method.check_settings(frozenset(settings or {}))
     data = inputs.to(ensemble.device), labels.to(ensemble.device)
 
     def train_group(members: range) -> Training:
@@ -160,16 +161,12 @@ def _train_group(
             return None
         return carried | {"past": outputs_on(current, inputs, problem).softmax(dim=-1)}
 
-    few = inputs[problem, :2]
-    first = outputs_on(ensemble, inputs[:, :2], problem)
     start = carried
     if "past" in method.needs:
-        start = carried | {"past": torch.nn.functional.one_hot(labels[problem], first.shape[-1]).to(inputs)}
-    index = torch.arange(few.shape[1], device=device).expand(len(ensemble), -1)
-    trial = Batch(ensemble, index, few, tree_map(lambda t: t[:, :2], start), 0, 0)
-    check_guide(method, first, {**trial.targets, **_Sources(ensemble, method, config.epochs)(trial)})
+        n_classes = outputs_on(ensemble, inputs[:, :1], problem).shape[-1]
+        start = carried | {"past": one_hot(labels[problem], n_classes, like=inputs, check=False)}
     return train(
-        ensemble, inputs[0], start, guided_loss(method.guide), config, prepare=prepare,
+        ensemble, inputs[0], start, rule_loss(method.rule), config, prepare=prepare,
         each_epoch=after_epoch,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from ..soft_label_scale import compared, dots, paired, tables
 from ..soft_label_scale import data_sets as data_sets
 from ..style import COLOURS, legend_below, new_figure
 
-METHODS = ["cross-entropy", "self-distillation", "weighted soft labels"]
+METHODS = ["cross-entropy", "distillation", "weighted soft labels"]
 REPORTED_NAMES = {"student_alone": "student alone", "kd": "distillation", "crd": "contrastive (CRD)",
                   "wsl": "weighted soft labels"}  # fmt: skip
 # Metric, words of the claim, direction.
@@ -36,7 +36,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
     """W8."""
     return [
         Claim.from_samples("W8", f"Weighted soft labels {words} plain distillation ({where}).",
-                           paired(table, metric, "weighted soft labels", "self-distillation"),
+                           paired(table, metric, "weighted soft labels", "distillation"),
                            relation=relation, note="teacher and student of one kind; paired over seeds")
         for where, table in tables(data)
         for metric, words, relation in CLAIMED

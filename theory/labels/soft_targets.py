@@ -193,9 +193,18 @@ def beta_targets(labels: Any, confidence: Any, draws: Any, n_classes: int, *, ch
         if not bool(xp.all(confidence == confidence)):
             raise InputError("confidence holds NaN, which has no place in an order.")
     hot = one_hot(labels, n_classes, like=draws, check=check)
-    rank = xp.argsort(xp.argsort(confidence, axis=-1, stable=True), axis=-1, stable=True)
-    mass = xp.take_along_axis(xp.sort(draws, axis=-1), rank, axis=-1)[..., None]
+    mass = dealt_by_rank(confidence, draws)[..., None]
     return mass * hot + (1 - mass) / (n_classes - 1) * (1 - hot)
+
+
+def dealt_by_rank(confidence: Any, draws: Any) -> Any:
+    """Draws (..., N) in the order of the confidences (..., N): the smallest goes to the least confident.
+
+    Samples of equal confidence are served in their order.
+    """
+    xp = array_namespace(confidence, draws)
+    rank = xp.argsort(xp.argsort(confidence, axis=-1, stable=True), axis=-1, stable=True)
+    return xp.take_along_axis(xp.sort(draws, axis=-1), rank, axis=-1)
 
 
 def soft_label_weights(

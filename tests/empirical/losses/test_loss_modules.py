@@ -19,32 +19,6 @@ def data(rng):
     return x, torch.from_numpy(rng.integers(0, 3, 12))
 
 
-def test_stateless_modules_are_their_functions(data):
-    x, y = data
-    student, teacher = nn.Linear(5, 3)(x), nn.Linear(5, 3)(x)
-    candidates = teacher.topk(2).indices
-    pairs = [
-        (
-            loss_modules.DistillationLoss(2.0, 0.7)(student, teacher, y),
-            losses.distillation_loss(student, teacher, y, 2.0, 0.7),
-        ),
-        (
-            loss_modules.LabelSmoothingLoss(0.2, "zhang")(student, y),
-            losses.label_smoothing_loss(student, y, 0.2, "zhang"),
-        ),
-        (
-            loss_modules.WeightedSoftLabelLoss()(student, teacher, y),
-            losses.weighted_soft_label_loss(student, teacher, y, 4.0, 2.25),
-        ),
-        (
-            loss_modules.PartialLabelLoss(0.5)(student, candidates),
-            losses.partial_label_loss(student, candidates, 0.5),
-        ),
-    ]
-    for module, function in pairs:
-        torch.testing.assert_close(module, function)
-
-
 def run_progressive(model, loss, optimiser, data, epochs):
     """Minibatches of 4 in a fixed order; returns the losses."""
     x, y = data
@@ -117,15 +91,15 @@ def test_beta_smoothing_keeps_the_authors_average(data):
         decay = min(1 - 1 / (step + 1), 0.7)
         assert decay == ema_decay(step, 0.7)
         expected = decay * expected + (1 - decay) * model[0].weight.detach()
-    torch.testing.assert_close(loss.average[0].weight, expected)
-    torch.testing.assert_close(loss.average[1].running_mean, model[1].running_mean)
+    torch.testing.assert_close(loss.average.module[0].weight, expected)
+    torch.testing.assert_close(loss.average.module[1].running_mean, model[1].running_mean)
     average = copy.deepcopy(loss.average)
     ours = loss(model(x), y, x)
     draws = losses.draw_beta(3.0, (12,), like=x, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(
         ours, losses.beta_smoothing_loss(model(x), y, average(x), draws), atol=1e-5, rtol=0
     )
-    assert int(copy.deepcopy(loss).step) == 5
+    assert copy.deepcopy(loss).step == 5
     assert not any(p.requires_grad for p in loss.parameters())
 
 
@@ -183,13 +157,16 @@ def test_born_again_training_resumes_with_its_teacher(data):
     loss = loss_modules.BornAgainLoss(2.0, 0.5)
     loss.next_generation(nn.Linear(5, 3))
     loss.next_generation(teacher)
-    resumed = loss_modules.BornAgainLoss(2.0, 0.5)
-    with pytest.raises(InputError, match=r"call next_generation\(network\)"):
-        resumed.load_state_dict(loss.state_dict())
-    resumed.next_generation(nn.Linear(5, 3))
+    with pytest.raises(InputError, match="make the loss with network="):
+        loss_modules.BornAgainLoss(2.0, 0.5).load_state_dict(loss.state_dict())
+    resumed = loss_modules.BornAgainLoss(2.0, 0.5, network=nn.Linear(5, 3))
+    assert resumed.generation == 0
+    torch.testing.assert_close(resumed(student(x), y, x), nn.functional.cross_entropy(student(x), y))
     resumed.load_state_dict(loss.state_dict())
     assert resumed.generation == 2
     assert torch.equal(loss(student(x), y, x), resumed(student(x), y, x))
+    resumed.load_state_dict(loss_modules.BornAgainLoss().state_dict())  # of the first generation
+    assert resumed.generation == 0
 
 
 def test_teachers_answer_in_evaluation_mode_whatever_the_mode_of_the_loss(data):
@@ -198,7 +175,7 @@ def test_teachers_answer_in_evaluation_mode_whatever_the_mode_of_the_loss(data):
     born, beta = loss_modules.BornAgainLoss(), loss_modules.BetaSmoothingLoss(network)
     born.next_generation(network)
     for loss in (born.train(), beta.train()):
-        part = loss.teacher if loss is born else loss.average
+        part = loss.teacher if loss is born else loss.average.module
         before = part[1].running_mean.clone()
         logits = nn.Linear(5, 3)(x)
         loss(logits, y, x)
@@ -212,7 +189,9 @@ def test_teachers_answer_in_evaluation_mode_whatever_the_mode_of_the_loss(data):
     [
         (lambda: loss_modules.WeightedSoftLabelLoss(alpha=-1.0), "alpha"),
         (lambda: loss_modules.LabelSmoothingLoss(0.1, "x"), "convention must be one of"),
-        (lambda: losses.label_smoothing_loss(np.zeros((2, 3)), torch.zeros(2).long(), 0.1), "torch tensor"),
+        (lambda: loss_modules.EntropyPenaltyLoss(-0.1), "beta"),
+        (lambda: loss_modules.DistillationLoss(tempered="student"), "tempered must be one of"),
+        (lambda: loss_modules.PartialLabelLoss(ingore_index=3), "no option ingore_index"),
         (
             lambda: loss_modules.ProgressiveLoss(4, 3, 2)(
                 torch.zeros(2, 3), torch.tensor([0, 5]), torch.tensor([0, 1]), 0

@@ -1,0 +1,21 @@
+"""The former place of `selfdistill.empirical.losses.modules`."""
+
+from .losses.modules import (
+    BetaSmoothingLoss,
+    BornAgainLoss,
+    DistillationLoss,
+    LabelSmoothingLoss,
+    PartialLabelLoss,
+    ProgressiveLoss,
+    WeightedSoftLabelLoss,
+)
+
+__all__ = [
+    "BetaSmoothingLoss",
+    "BornAgainLoss",
+    "DistillationLoss",
+    "LabelSmoothingLoss",
+    "PartialLabelLoss",
+    "ProgressiveLoss",
+    "WeightedSoftLabelLoss",
+]

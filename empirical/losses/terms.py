@@ -1,0 +1,162 @@
+"""The contract of every soft-label loss: a sum of terms ``weight · CE_τ(target, outputs)``.
+
+A rule is a function from `Samples` (and its settings, as keywords) to a list of `Term`; `rules` holds one for
+each loss, and nothing else states its formula. The function of a loss, its module and the method that trains
+an ensemble by it all evaluate that list with `term_values`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...theory.base.validation import InputError
+
+Setting = Tensor | float
+"""A setting of a rule: one number, or one a sample (...)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A batch as a rule sees it. No gradient flows into any of it.
+
+    Attributes
+    ----------
+    labels : Tensor
+        Whole numbers (...), or distributions (..., K).
+    logits : Tensor (..., K)
+        The network's outputs now.
+    carried : mapping of str to Tensor
+        What else is known of the samples; each entry has a property of its name.
+    kept : Tensor of booleans (...), optional
+        False where a sample's label says that it is to be ignored.
+    """
+
+    labels: Tensor
+    logits: Tensor
+    carried: Mapping[str, Tensor] = field(default_factory=dict)
+    kept: Tensor | None = None
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return int(self.logits.shape[-1])
+
+    @property
+    def teacher(self) -> Tensor:
+        """Logits (..., K) of a trained teacher."""
+        return self._carried("teacher")
+
+    @property
+    def past(self) -> Tensor:
+        """The network's own probabilities (..., K) of the epoch before; the labels in the first one."""
+        return self._carried("past")
+
+    @property
+    def average(self) -> Tensor:
+        """Logits (..., K) of the network's exponential moving average."""
+        return self._carried("average")
+
+    @property
+    def uniform(self) -> Tensor:
+        """Random numbers (...) in [0, 1)."""
+        return self._carried("uniform")
+
+    @property
+    def progress(self) -> Tensor:
+        """Share of the epochs done at the end of this one, t/T in (0, 1]; the same for all samples."""
+        return self._carried("progress")
+
+    def _carried(self, name: str) -> Tensor:
+        if name not in self.carried:
+            raise InputError(
+                f"these samples carry no {name}: a method that uses it names it in its needs, as in "
+                f'needs=frozenset({{"{name}"}}).'
+            )
+        return self.carried[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """``weight · CE_τ(target, outputs)`` of each sample.
+
+    Attributes
+    ----------
+    target : Tensor or None
+        Whole numbers (...) are labels, floating-point numbers (..., K) distributions. None stands for the
+        outputs' own distribution, whose cross-entropy to the outputs is their entropy: the one target through
+        which a gradient flows.
+    weight : Tensor (...) or float
+        A constant. Where a loss is scaled by τ², that factor is part of it.
+    temperature : Tensor (...) or float
+        τ, by which the outputs are divided. The target is used as it is.
+    q : float
+        Above 0, ``(1 − p^q)/q`` stands in the place of ``−log p``, which is its limit at 0.
+    """
+
+    target: Tensor | None
+    weight: Setting = 1.0
+    temperature: Setting = 1.0
+    q: float = 0.0
+
+
+Rule = Callable[..., Sequence[Term]]
+"""From `Samples`, with settings as keyword-only arguments, to the terms of a loss."""
+
+
+def term_values(terms: Sequence[Term], logits: Tensor, class_weights: Tensor | None = None) -> Tensor:
+    """Sum of the terms, one value a sample (...).
+
+    Parameters
+    ----------
+    terms : sequence of Term
+    logits : Tensor (..., K)
+        The outputs, through which the gradient flows; half precision is read as float32.
+    class_weights : Tensor (K,), optional
+        Multiplies each class's part in every cross-entropy to a target (an entropy has none).
+    """
+    wide = widened(logits)
+    plain: Tensor | None = None  # at temperature 1, which most terms share
+    total = wide.new_zeros(wide.shape[:-1])
+    for term in terms:
+        if not isinstance(term.weight, Tensor) and term.weight == 0:
+            continue  # 0 times an infinite loss is nothing
+        if isinstance(term.temperature, Tensor) or term.temperature != 1:
+            logs = F.log_softmax(wide / per_class(term.temperature), dim=-1)
+        else:
+            plain = logs = F.log_softmax(wide, dim=-1) if plain is None else plain
+        weight = term.weight.detach() if isinstance(term.weight, Tensor) else term.weight
+        total = total + weight * _cross_entropy(term, logs, class_weights)
+    return total
+
+
+def _cross_entropy(term: Term, logs: Tensor, class_weights: Tensor | None) -> Tensor:
+    if term.target is None:
+        possible = logs.masked_fill(logs == -torch.inf, 0.0)  # a class that is ruled out has no part in it
+        return -(possible.exp() * possible * (logs != -torch.inf)).sum(dim=-1)
+    # expm1 of log p: exact for small q, and the gradient p^q stays finite at p = 0.
+    losses = -torch.expm1(term.q * logs) / term.q if term.q else -logs
+    if class_weights is not None:
+        losses = losses * class_weights.to(losses)
+    return expected(losses, term.target.detach())
+
+
+def expected(values: Tensor, target: Tensor) -> Tensor:
+    """Mean of the values (..., K) under a target, labels (...) or distributions (..., K); 0 · ∞ is 0."""
+    if not target.is_floating_point():
+        return values.gather(-1, target.long().unsqueeze(-1)).squeeze(-1)
+    return torch.where(target == 0, 0.0, target.to(values.dtype) * values).sum(dim=-1)
+
+
+def widened(logits: Tensor) -> Tensor:
+    """Half-precision logits as float32, others as they are."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def per_class(setting: Setting) -> Setting:
+    """A setting with a class axis, to go beside logits."""
+    return setting.unsqueeze(-1) if isinstance(setting, Tensor) and setting.ndim else setting
