@@ -199,7 +199,7 @@ def label_gradients(
             f"{tuple(teacher_logits.shape)}."
         )
     hot = one_hot(labels, int(student_logits.shape[-1]), like=student_logits, check=check)
-    label = xp.sum(hot * softmax(student_logits), axis=-1) - 1
+    label = xp.sum(hot * softmax(student_logits, check=check), axis=-1) - 1
     difference = softmax(student_logits, tau, check=False) - softmax(teacher_logits, tau, check=False)
     return LabelGradients(label, xp.sum(hot * tau * difference, axis=-1))
 
