@@ -5,6 +5,16 @@ from typing import TYPE_CHECKING, Any
 from .base import probabilities
 from .base.probabilities import one_hot
 from .base.validation import IndefiniteGramError, InfeasibleToleranceError, InputError
+from .beyond.deterministic_equivalents import (
+    OutOfSampleRisk,
+    effective_penalty,
+    isotropic_penalty,
+    out_of_sample_risk,
+)
+from .beyond.gains import estimated_truth_norm, most_rounds_that_help, rounds_that_help
+from .beyond.gaussian_process import ProcessRounds, distill_distribution, distill_mean
+from .beyond.own_outputs import Generations, best_real_share, own_outputs
+from .beyond.two_kernels import TeachingChain, teach
 from .clusters.exact_softmax import ClusteredFit, distill_clustered_softmax, exact_minimum_rounds
 from .clusters.features import ClusteredFeatures
 from .distillation.collapse import CollapseBounds, collapse_bounds
@@ -101,6 +111,7 @@ __all__ = [
     "FeatureSpectrum",
     "FixedRidge",
     "GeneralizationBound",
+    "Generations",
     "IndefiniteGramError",
     "InfeasibleToleranceError",
     "InputError",
@@ -110,6 +121,8 @@ __all__ = [
     "KrylovSpectrum",
     "Mixing",
     "OneRoundKernel",
+    "OutOfSampleRisk",
+    "ProcessRounds",
     "Progressive",
     "RandomFeatures",
     "RiskCurve",
@@ -118,10 +131,12 @@ __all__ = [
     "SoftmaxFit",
     "SoftmaxRegression",
     "Spectrum",
+    "TeachingChain",
     "ToTolerance",
     "TooLargeError",
     "Trajectory",
     "adjacent_ratios",
+    "best_real_share",
     "beta_mean",
     "beta_targets",
     "bias_variance",
@@ -138,16 +153,20 @@ __all__ = [
     "dirichlet_mode",
     "distill",
     "distill_clustered_softmax",
+    "distill_distribution",
     "distill_grid",
     "distill_linearised",
+    "distill_mean",
     "distill_ridge_grid",
     "distill_to_tolerance",
     "distill_with_ridge",
     "distillation_weight",
     "effective_basis_size",
+    "effective_penalty",
     "ema_decay",
     "estimate_corruption",
     "estimated_risk",
+    "estimated_truth_norm",
     "exact_minimum_rounds",
     "expected_cost",
     "expected_products",
@@ -157,6 +176,7 @@ __all__ = [
     "generalization_bound",
     "gradient_rescaling",
     "ground_truth_limit",
+    "isotropic_penalty",
     "krylov_cost",
     "label_gradients",
     "label_posterior",
@@ -167,10 +187,13 @@ __all__ = [
     "leave_one_out_targets",
     "mix_rounds",
     "mixed_targets",
+    "most_rounds_that_help",
     "one_hot",
     "one_round_kernel",
     "optimal_mixing",
     "oracle_mixing",
+    "out_of_sample_risk",
+    "own_outputs",
     "partial_label_condition",
     "prior_strength",
     "progressive_trajectory",
@@ -180,10 +203,12 @@ __all__ = [
     "relu_tangent_kernel",
     "require_memory",
     "risk_curve",
+    "rounds_that_help",
     "soft_label_weights",
     "softmax",
     "sparsity_index",
     "superclass_groups",
+    "teach",
     "top_targets",
     "top_two_targets",
 ]

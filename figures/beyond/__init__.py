@@ -1,0 +1,1 @@
+"""Figures past the five papers."""

@@ -1,0 +1,1 @@
+"""What the same recursion gives past the five papers."""
