@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from .base import probabilities
 from .base.probabilities import one_hot
 from .base.validation import IndefiniteGramError, InfeasibleToleranceError, InputError
+from .beyond.best_weights import best_ground_truth_weights, best_mixture_weight
 from .beyond.deterministic_equivalents import (
     OutOfSampleRisk,
     effective_penalty,
@@ -13,6 +14,7 @@ from .beyond.deterministic_equivalents import (
 )
 from .beyond.gains import estimated_truth_norm, most_rounds_that_help, rounds_that_help
 from .beyond.gaussian_process import ProcessRounds, distill_distribution, distill_mean
+from .beyond.mixing import Mixing, mix_rounds, optimal_mixing, oracle_mixing
 from .beyond.own_outputs import Generations, best_real_share, own_outputs
 from .beyond.two_kernels import TeachingChain, teach
 from .clusters.exact_softmax import ClusteredFit, distill_clustered_softmax, exact_minimum_rounds
@@ -28,7 +30,6 @@ from .distillation.distill import (
 )
 from .distillation.grid import DistillationGrid, collapse_rounds_grid, distill_grid, distill_ridge_grid
 from .distillation.leave_one_out import leave_one_out, leave_one_out_errors
-from .distillation.mixing import Mixing, mix_rounds, optimal_mixing, oracle_mixing
 from .distillation.one_round import (
     GeneralizationBound,
     OneRoundKernel,
@@ -136,6 +137,8 @@ __all__ = [
     "TooLargeError",
     "Trajectory",
     "adjacent_ratios",
+    "best_ground_truth_weights",
+    "best_mixture_weight",
     "best_real_share",
     "beta_mean",
     "beta_targets",

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.validation import Array, InputError, check_nonnegative, check_positive
-from ..distillation.leave_one_out import as_complete
-from ..distillation.schedules import Trajectory, as_trajectory, distill_to_tolerance
-from ..spectra.spectrum import Spectrum
+from ..distillation.distill import distill_to_tolerance
+from ..distillation.trajectory import Trajectory, as_trajectory
+from ..spectra.spectrum import Spectrum, as_spectrum
 
 
 def fit_norms(trajectory: Trajectory) -> Array:
@@ -104,7 +104,8 @@ def estimated_truth_norm(spectrum: Spectrum, noise_variance: float) -> float:
         If no direction stands above the noise.
     """
     variance = check_positive(noise_variance, "noise_variance")
-    spectrum = as_complete(spectrum)
+    spectrum = as_spectrum(spectrum)
+    spectrum.require_complete("the norm of the truth")
     order = np.argsort(-spectrum.eigenvalues, kind="stable")
     order = order[spectrum.eigenvalues[order] > 0]
     above = spectrum.weights[order] - spectrum.n_outputs * variance

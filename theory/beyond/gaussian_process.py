@@ -17,8 +17,7 @@ import numpy as np
 
 from ..base.arrays import as_two_dimensional, to_host
 from ..base.validation import Array, InputError, as_real_array
-from ..distillation.leave_one_out import as_complete
-from ..spectra.spectrum import Spectrum
+from ..spectra.spectrum import Spectrum, as_spectrum
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +107,8 @@ def distill_distribution(
 def _checked(
     spectrum: Any, noise_variances: Any, cross_gram: Any, prior_variance: Any
 ) -> tuple[Spectrum, Array, Array, Array]:
-    spectrum = as_complete(spectrum)
+    spectrum = as_spectrum(spectrum)
+    spectrum.require_complete("a distilled Gaussian process")
     alphas = as_real_array(noise_variances, "noise_variances").astype(np.float64)
     if alphas.ndim != 1 or not len(alphas):
         raise InputError(f"noise_variances must be a vector, one variance a round; got shape {alphas.shape}.")

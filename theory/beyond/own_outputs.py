@@ -27,9 +27,8 @@ from ..base.validation import (
     check_fraction,
     check_nonnegative,
 )
-from ..distillation.leave_one_out import as_complete
 from ..distillation.risk import RiskCurve
-from ..spectra.spectrum import Spectrum
+from ..spectra.spectrum import Spectrum, as_spectrum
 
 Scheme = Literal["replace", "accumulate"]
 RealLabels = Literal["kept", "fresh"]
@@ -140,7 +139,8 @@ def own_outputs(
     >>> own_outputs(spectrum, 0.0, 4, 1.0).variances[:, 0]  # replaced each time, nothing averaged
     array([1., 2., 3., 4.])
     """
-    spectrum = as_complete(spectrum)
+    spectrum = as_spectrum(spectrum)
+    spectrum.require_complete("training on own outputs")
     generations = check_count(generations, "generations")
     penalties = _penalties(ridge, generations)
     variance = check_nonnegative(noise_variance, "noise_variance")

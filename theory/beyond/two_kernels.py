@@ -16,9 +16,8 @@ import numpy as np
 
 from ..base.arrays import to_host
 from ..base.validation import Array, InputError, as_real_array, as_targets, check_nonnegative
-from ..distillation.leave_one_out import as_complete
 from ..distillation.risk import RiskCurve
-from ..spectra.spectrum import Spectrum
+from ..spectra.spectrum import Spectrum, as_spectrum
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +114,7 @@ def teach(spectra: Sequence[Spectrum], ridges: Sequence[float] | Array) -> Teach
     """
     if not isinstance(spectra, Sequence) or not len(spectra):
         raise InputError("spectra must be a sequence of at least one spectrum, teacher first.")
-    complete = tuple(as_complete(spectrum) for spectrum in spectra)
+    complete = tuple(_complete(spectrum) for spectrum in spectra)
     values = as_real_array(ridges, "ridges").astype(np.float64)
     if values.shape != (len(complete),):
         raise InputError(f"ridges must be one penalty a learner ({len(complete)}); got shape {values.shape}.")
@@ -130,6 +129,12 @@ def teach(spectra: Sequence[Spectrum], ridges: Sequence[float] | Array) -> Teach
                 f"{targets.shape} that differ from the teacher's, of shape {given.shape}."
             )
     return TeachingChain(complete, values)
+
+
+def _complete(spectrum: Any) -> Spectrum:
+    as_spectrum(spectrum).require_complete("teaching by other kernels")
+    complete: Spectrum = spectrum
+    return complete
 
 
 def _smooth(spectrum: Spectrum, ridge: float, columns: Array) -> Array:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfdistill.theory import InputError, Spectrum, mix_rounds, optimal_mixing, oracle_mixing
+from selfdistill.theory import InputError, Mixing, Spectrum, mix_rounds, optimal_mixing, oracle_mixing
 from selfdistill.theory.distillation.leave_one_out import leave_one_out
-from selfdistill.theory.distillation.mixing import Mixing
 
 N, RIDGE = 40, 0.01
 

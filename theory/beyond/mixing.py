@@ -26,10 +26,9 @@ from ..base.validation import (
     check_count,
     check_positive,
 )
-from ..spectra.spectrum import Spectrum
-from .leave_one_out import as_complete
+from ..distillation.trajectory import Trajectory
+from ..spectra.spectrum import Spectrum, as_spectrum
 from .polynomials import ResidualPolynomials, left_out_predictions, residual_polynomials
-from .trajectory import Trajectory
 
 Criterion = Literal["leave-one-out", "gcv"]
 _SUM_ROUNDING = 1e-8
@@ -145,7 +144,8 @@ def optimal_mixing(
     ridge = check_positive(ridge, "ridge")
     steps = check_count(steps, "steps")
     check_choice(criterion, "criterion", ("leave-one-out", "gcv"))
-    spectrum = as_complete(spectrum)
+    spectrum = as_spectrum(spectrum)
+    spectrum.require_complete("a mixture of rounds")
     if noise_variance is not None:
         variance = check_positive(noise_variance, "noise_variance", "Leave it out if it is not known.")
         variance *= spectrum.n_outputs
@@ -174,7 +174,8 @@ def oracle_mixing(spectrum: Spectrum, ridge: float, steps: int, truth: Any, nois
     """
     ridge = check_positive(ridge, "ridge")
     steps = check_count(steps, "steps")
-    spectrum = as_complete(spectrum)
+    spectrum = as_spectrum(spectrum)
+    spectrum.require_complete("a mixture of rounds")
     variance = check_positive(noise_variance, "noise_variance") * spectrum.n_outputs
     values = as_targets(truth, spectrum.n_samples, "truth")
     if values.size != len(values) * spectrum.n_outputs:
@@ -211,7 +212,8 @@ def mix_rounds(spectrum: Spectrum, ridge: float, round_weights: Any) -> Mixing:
             f"round_weights must sum to 1, or the mixture shrinks even what every round keeps; they sum to "
             f"{given.sum():.6g}. Divide them by their sum, or change one."
         )
-    spectrum = as_complete(spectrum)
+    spectrum = as_spectrum(spectrum)
+    spectrum.require_complete("a mixture of rounds")
     kept = _kept(spectrum, ridge)
     filter_ = kept * np.polynomial.polynomial.polyval(kept, given)
     return Mixing(spectrum, ridge, _residual_weights(given), filter_, float("nan"), "given")

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..base.arrays import to_host
 from ..base.validation import Array
+from ..distillation.leave_one_out import outside_basis
 from ..spectra.spectrum import Spectrum
-from .leave_one_out import outside_basis
 
 # A polynomial that keeps less of its norm than this after orthogonalisation is rounding, not a new direction.
 _LEAST_SHARE = 1e-10
