@@ -1,4 +1,4 @@
-"""Matched experiment 1: a network distilled to collapse at a fixed error, beside the theory of its own kernel."""
+"""A network distilled to collapse at a fixed training error, beside what kernels predict before it is trained."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import xarray as xr
+from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import rbf_kernel
 
-from ...theory import Trajectory, distill_to_tolerance
+from ...theory import (
+    InfeasibleToleranceError,
+    Spectrum,
+    Trajectory,
+    distill_to_tolerance,
+    relu_tangent_kernel,
+)
 from ...theory.base.validation import Array, check_count, check_fraction, check_nonnegative, check_positive
-from ...theory.distillation.collapse import collapse_bounds
-from ...theory.spectra.spectrum import Spectrum
+from ...theory.distillation.collapse import rounds_bounds
 from ..data.datasets import Data, load
 from ..jobs.threads import one_thread
 from ..networks.perceptrons import mlp
 from ..tangent.gauss_newton import CentredNetwork, Fit
-from ..tangent.kernel import tangent_kernel
 
-MAX_ROUNDS = 12
+KERNELS = ("theory", "infinite width", "rbf")
+"""Whose closed form predicts the rounds: the network's own tangent kernel at its start ("theory"), that of an
+infinitely wide ReLU network of the same depth, and an RBF kernel whose bandwidth is the median distance."""
+_BIAS_STD = 0.1
 
 
 @dataclass(frozen=True)
 class MatchedConfig:
-    """One cell of matched experiment 1.
+    """One network, its data and the training error of its rounds.
 
     Attributes
     ----------
@@ -32,31 +41,38 @@ class MatchedConfig:
     epsilon : float
         Training error of every round.
     width : int
-        Of both hidden layers.
+        Units of every hidden layer.
     seed : int
         Decides the sample, its noise and the network.
+    depth : int
+        Number of hidden layers.
     n_train : int
+        Number of training points.
     label_noise : float
         Share of flipped labels, for two classes.
     value_noise : float
         Standard deviation added to the sinusoid.
     activation : str
-        Smooth by default: the optimum of a network with kinks lies on them, where no gradient vanishes and
-        no method can tell that it has arrived.
+        Smooth by default: the optimum of a network with kinks (ReLU) lies on them, where no gradient vanishes
+        and no method can tell that it has arrived.
+    max_rounds : int
+        A network that has not collapsed after so many rounds is stopped, and its result says so.
     """
 
     data: str
     epsilon: float
     width: int
     seed: int
-    n_train: int = 60
+    depth: int = 2
+    n_train: int = 30
     label_noise: float = 0.1
     value_noise: float = 0.15
     activation: str = "gelu"
+    max_rounds: int = 200
 
     def __post_init__(self) -> None:
         check_positive(self.epsilon, "epsilon")
-        for name in ("width", "n_train"):
+        for name in ("width", "depth", "n_train", "max_rounds"):
             check_count(getattr(self, name), name)
         check_count(self.seed, "seed", least=0)
         check_fraction(self.label_noise, "label_noise")
@@ -64,7 +80,7 @@ class MatchedConfig:
 
 
 def matched_data(config: MatchedConfig) -> Data:
-    """Draw the cell's sample; the same at every width and ε."""
+    """Draw the sample of a configuration; the same at every width, depth and ε."""
     rng = np.random.default_rng([config.seed, 1])
     data = load(config.data, config.n_train, 100, rng)
     if data.n_classes:
@@ -76,26 +92,41 @@ def matched_data(config: MatchedConfig) -> Data:
     return data
 
 
-def distill_network(centred: CentredNetwork, targets: Array, epsilon: float) -> list[Fit]:
-    """Fit the network to its own last fit, from the same start, until its outputs are within ε of zero."""
+def matched_network(config: MatchedConfig, data: Data) -> CentredNetwork:
+    """Initialise the network of a configuration and centre it on its training points."""
+    torch.manual_seed(config.seed)
+    network = mlp(
+        int(np.prod(data.inputs.shape[1:])), 1, (config.width,) * config.depth,
+        parametrisation="ntk", activation=config.activation, bias_std=_BIAS_STD,
+    )  # fmt: skip
+    return CentredNetwork(network, data.inputs)
+
+
+def distill_network(centred: CentredNetwork, targets: Array, epsilon: float, max_rounds: int) -> list[Fit]:
+    """Fit the network to its own last fit, from the same start, until its outputs are within ε of zero.
+
+    A list of `max_rounds` fits whose last is not within ε of zero has been cut short.
+    """
     fits: list[Fit] = []
     current = np.asarray(targets, float)
-    while np.mean(current**2) > epsilon and len(fits) < MAX_ROUNDS:
+    while np.mean(current**2) > epsilon and len(fits) < max_rounds:
         fits.append(centred.fit_to_error(current, epsilon))
         current = fits[-1].fitted
     return fits
 
 
 def measure_matched(config: MatchedConfig) -> xr.Dataset:
-    """Run one cell: network and theory, the same quantities under the same names.
+    """Distil one network to collapse, and predict every round of it from three kernels.
 
     Returns
     -------
     xarray.Dataset
-        ``source`` is "theory" or "network". `rounds` counts the fits before collapse; `multiplier` and
-        `test_error` lie on `fit`, `ratio` (r_t) on `round`, `filter` (B_t, as ``z_t/z_0``) on
-        `fit`, `direction`. `z_error` is ``‖z_t − predicted‖ / ‖predicted‖``. Rounds that did not happen are
-        NaN.
+        ``source`` is "network" or one of `KERNELS`, ``kernel`` one of `KERNELS`. By `source`: `rounds`, the
+        number of fits before collapse; `multiplier` and `test_error` on `fit`; `ratio` (r_t) on `round`.
+        `z_error` (kernel, fit) is ``‖fitted − predicted‖ / ‖predicted‖``. `converged` is 1 where every fit of
+        the network is certified to be an optimum, `limit_reached` 1 where `max_rounds` cut the network short,
+        so that `rounds` is no collapse. What a source has no value of is NaN: rounds after collapse, and all
+        rounds of a kernel that cannot reach ε.
     """
     with one_thread():
         return _measure(config)
@@ -104,73 +135,84 @@ def measure_matched(config: MatchedConfig) -> xr.Dataset:
 def _measure(config: MatchedConfig) -> xr.Dataset:
     data = matched_data(config)
     targets = np.asarray(data.signed, np.float64)
-    torch.manual_seed(config.seed)
-    hidden = (config.width, config.width)
-    n_inputs = int(np.prod(data.inputs.shape[1:]))
-    network = mlp(n_inputs, 1, hidden, parametrisation="ntk", activation=config.activation).double()
-    centred = CentredNetwork(network, data.inputs)
-    spectrum = Spectrum.from_gram(centred.gram, targets)
-    theory = distill_to_tolerance(spectrum, config.epsilon)
-    fits = distill_network(centred, targets, config.epsilon)
-    cross = tangent_kernel(network, data.test_inputs, data.inputs)
+    centred = matched_network(config, data)
+    grams = _grams(config, data, centred)
+    runs = {name: _run(gram, targets, config.epsilon) for name, (gram, _) in grams.items()}
+    fits = distill_network(centred, targets, config.epsilon, config.max_rounds)
     truth = data.test_targets if data.n_classes == 0 else 2.0 * data.test_targets - 1
-    return _dataset(config, theory, fits, _test_errors(theory, fits, centred, cross, data, truth))
-
-
-def _test_errors(
-    theory: Trajectory, fits: list[Fit], centred: CentredNetwork, cross: Array, data: Data, truth: Array
-) -> list[list[float]]:
-    predicted = [theory.predict(cross, t) for t in range(1, theory.rounds + 1)]
-    measured = [centred.predict(fit, data.test_inputs) for fit in fits]
-    return [[float(np.mean((h - truth) ** 2)) for h in source] for source in (predicted, measured)]
-
-
-def _dataset(
-    config: MatchedConfig, theory: Trajectory, fits: list[Fit], test_errors: list[list[float]]
-) -> xr.Dataset:
-    spectrum = theory.spectrum
-    scale = np.sqrt(spectrum.n_samples * config.epsilon)
-    z0 = spectrum.coefficients[:, 0]
-    z = np.array([spectrum.basis.project(fit.fitted) for fit in fits]).reshape(len(fits), -1)
-    both = min(len(fits), theory.rounds)
-    predicted = theory.filters[:both] * z0
-    z_error = np.linalg.norm(z[:both] - predicted, axis=1) / np.linalg.norm(predicted, axis=1)
-    norms = [np.linalg.norm(theory.spectrum.targets), *(np.linalg.norm(row) for row in z)]
-    bounds = collapse_bounds(spectrum, config.epsilon)
-
-    def pair(first: Array | list[float], second: Array | list[float], length: int = MAX_ROUNDS) -> Array:
-        return np.stack([_padded(first, length), _padded(second, length)])
-
+    longest = max(len(fits), *(run.rounds for run in runs.values() if run))
+    root = np.sqrt(len(targets) * config.epsilon)
+    norms = np.array([np.linalg.norm(targets), *(np.linalg.norm(fit.fitted) for fit in fits)])
+    outputs = [centred.predict(fit, data.test_inputs) for fit in fits]
+    rows = {
+        "multiplier": [[fit.penalty for fit in fits]],
+        "ratio": [norms / root],
+        "test_error": [[np.mean((h - truth) ** 2) for h in outputs]],
+    }
+    z_error = []
+    for name, run in runs.items():
+        each = range(1, run.rounds + 1) if run else ()
+        predictions = [run.predict(grams[name][1], t) for t in each] if run else []
+        rows["multiplier"].append(run.multipliers if run else [])
+        rows["ratio"].append(run.ratios if run else [])
+        rows["test_error"].append([np.mean((h - truth) ** 2) for h in predictions])
+        z_error.append(
+            [_relative(fit.fitted, run.fitted(t)) for t, fit in zip(each, fits, strict=False)] if run else []
+        )
+    bounds = rounds_bounds(Spectrum.from_gram(centred.gram, targets), config.epsilon)
+    axis = {"ratio": "round"}
     return xr.Dataset(
         {
-            "rounds": ("source", [theory.rounds, len(fits)]),
-            "lower_bound": bounds.lower,
-            "upper_bound": bounds.upper,
-            "multiplier": (("source", "fit"), pair(theory.multipliers, [f.penalty for f in fits])),
-            "ratio": (
-                ("source", "round"),
-                pair(theory.target_norms / scale, np.array(norms) / scale, MAX_ROUNDS + 1),
-            ),
-            "filter": (("source", "fit", "direction"), pair(theory.filters, z / z0)),
-            "z_error": ("fit", _padded(z_error, MAX_ROUNDS)),
-            "test_error": (("source", "fit"), pair(test_errors[0], test_errors[1])),
-            "training_error": ("fit", _padded([f.error for f in fits], MAX_ROUNDS)),
-            "stationarity": ("fit", _padded([f.stationarity for f in fits], MAX_ROUNDS)),
-            "converged": int(all(f.converged for f in fits)),
-            "weight": ("direction", z0**2),
-            "eigenvalue": ("direction", spectrum.eigenvalues),
-            "n_parameters": sum(p.numel() for p in fits[0].displacement.values()) if fits else 0,
+            name: (("source", axis.get(name, "fit")), _table(values, longest + (name == "ratio")))
+            for name, values in rows.items()
+        }
+        | {
+            "rounds": ("source", [len(fits), *(run.rounds if run else np.nan for run in runs.values())]),
+            "z_error": (("kernel", "fit"), _table(z_error, longest)),
+            "lower_bound": bounds[1],
+            "upper_bound": bounds[2],
+            "converged": int(all(fit.converged for fit in fits)),
+            "limit_reached": int(norms[-1] > root),
+            "training_error": ("fit", _table([[fit.error for fit in fits]], longest)[0]),
+            "stationarity": ("fit", _table([[fit.stationarity for fit in fits]], longest)[0]),
         },
         coords={
-            "source": ["theory", "network"],
-            "fit": np.arange(1, MAX_ROUNDS + 1),
-            "round": np.arange(MAX_ROUNDS + 1),
+            "source": ["network", *KERNELS],
+            "kernel": list(KERNELS),
+            "fit": np.arange(1, longest + 1),
+            "round": np.arange(longest + 1),
         },
     )
 
 
-def _padded(values: Array | list[float], length: int) -> Array:
-    rows = np.asarray(values, float)[:length]
-    if rows.size == 0:
-        rows = rows.reshape(0, *rows.shape[1:])
-    return np.concatenate([rows, np.full((length - len(rows), *rows.shape[1:]), np.nan)])
+def _grams(config: MatchedConfig, data: Data, centred: CentredNetwork) -> dict[str, tuple[Array, Array]]:
+    """Gram of the training points and kernel of the test points with them, for every one of `KERNELS`."""
+    x, test = (v.reshape(len(v), -1).astype(float) for v in (data.inputs, data.test_inputs))
+    settings = {"hidden_layers": config.depth, "bias_std": _BIAS_STD}
+    distances = pairwise_distances(x)[np.triu_indices(len(x), 1)]
+    gamma = 1 / (2 * np.median(distances) ** 2)
+    return {
+        "theory": (centred.gram, centred.cross_gram(data.test_inputs)),
+        "infinite width": (relu_tangent_kernel(x, **settings), relu_tangent_kernel(test, x, **settings)),
+        "rbf": (rbf_kernel(x, gamma=gamma), rbf_kernel(test, x, gamma=gamma)),
+    }
+
+
+def _run(gram: Array, targets: Array, epsilon: float) -> Trajectory | None:
+    """Every round under one gram; None where the kernel cannot reach ε at all."""
+    try:
+        return distill_to_tolerance(Spectrum.from_gram(gram, targets), epsilon)
+    except InfeasibleToleranceError:
+        return None
+
+
+def _relative(measured: Array, predicted: Array) -> float:
+    return float(np.linalg.norm(measured - predicted) / np.linalg.norm(predicted))
+
+
+def _table(rows: list, length: int) -> Array:  # type: ignore[type-arg]
+    """Rows of unlike lengths as one array, NaN where a row has ended."""
+    table = np.full((len(rows), length), np.nan)
+    for line, row in zip(table, rows, strict=True):
+        line[: len(row)] = row
+    return table

@@ -1,148 +1,194 @@
-"""Matched experiment 3: one network stopped early, one trained by gradient flow, one distilled."""
+"""One network distilled, one stopped early and one trained by gradient flow, at the same training error."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.optimize
 import torch
 import xarray as xr
 from torch.func import functional_call
 
-from ...theory import distill_to_tolerance
-from ...theory.base.validation import Array, check_each, check_positive
-from ...theory.spectra.spectrum import Spectrum
+from ...theory import Spectrum, distill_to_tolerance
+from ...theory.base.validation import Array, check_fraction
 from ..jobs.threads import one_thread
-from ..networks.perceptrons import mlp
 from ..tangent.gauss_newton import CentredNetwork
-from .matched import MatchedConfig, distill_network, matched_data
+from .matched import MatchedConfig, distill_network, matched_data, matched_network
+
+TREATMENTS = ("distillation", "one round", "gradient flow")
+_LARGEST_EXPONENT = 50.0
 
 
 @dataclass(frozen=True)
 class StoppingConfig:
-    """One cell of matched experiment 3.
+    """One network whose rounds of distillation are set against stopping early.
 
     Attributes
     ----------
-    cell : MatchedConfig
+    network : MatchedConfig
         Data, network and the ε of every round of distillation.
-    stops : tuple of float
-        Larger ε at which one round stops early.
-    times : tuple of float
-        Training times of gradient flow.
+    largest_error : float
+        Rounds are compared while their error against the given targets is below this share of the targets'
+        mean square: past it there is nearly nothing left to compare.
+    max_steps : int
+        Steps of gradient descent after which the flow is given up; errors it has not reached are NaN.
     """
 
-    cell: MatchedConfig
-    stops: tuple[float, ...] = (0.08, 0.15, 0.25, 0.4, 0.6)
-    times: tuple[float, ...] = (0.25, 1.0, 4.0, 16.0, 64.0)
+    network: MatchedConfig
+    largest_error: float = 0.99
+    max_steps: int = 20_000
 
     def __post_init__(self) -> None:
-        check_each(self.stops, "stops", check_positive)
-        check_each(self.times, "times", check_positive)
+        check_fraction(self.largest_error, "largest_error", below_one=True)
 
 
 def sparsity_exponent(filters: Array, eigenvalues: Array, weights: Array) -> float:
-    """Slope of ``log B[k]`` in ``log d_k``, over directions weighted by the targets' energy in them.
+    """Exponent s of the power law ``B[k] ≈ A d_k^s`` that is nearest to the filters in weighted least squares.
 
-    By M12 one round at any ε, and gradient flow at any time, keeps every ratio ``B[k]/B[j]`` within
-    ``d_k/d_j``: the slope is at most 1. Distillation goes beyond.
+    One round at any ε, and gradient flow at any time, has filters for which ``B/d`` falls with d; no such
+    filters have an exponent above 1 (claim M12; docs: claims). Distillation goes beyond. Every filter counts,
+    also those that a measurement makes zero or negative.
 
     Parameters
     ----------
     filters, eigenvalues, weights : array (m,)
-        Directions whose filter is not positive are left out: they hold noise of the measurement.
+        Eigenvalues are positive, weights say how much each direction counts.
     """
-    kept = (filters > 0) & (eigenvalues > 0) & (weights > 0)
-    x, y, w = np.log(eigenvalues[kept]), np.log(filters[kept]), weights[kept] / weights[kept].sum()
-    x = x - w @ x
-    return float((w * x) @ y / (w @ x**2))
+    relative = eigenvalues / eigenvalues.max()
+
+    def misfit(exponent: float) -> float:
+        law = relative**exponent
+        scale = (weights * law) @ filters / ((weights * law) @ law)
+        return float(weights @ (filters - scale * law) ** 2)
+
+    grid = np.linspace(-2.0, _LARGEST_EXPONENT, 105)
+    best = int(np.argmin([misfit(s) for s in grid]))
+    bounds = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
+    found = scipy.optimize.minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": 1e-9})
+    return float(found.x)
 
 
 def measure_stopping(config: StoppingConfig) -> xr.Dataset:
-    """Exponents and training errors against the given labels, for theory and for the network.
+    """Exponents of every round of distillation, and of the two others at the same training error.
 
     Returns
     -------
     xarray.Dataset
-        ``treatment`` is "one round", "gradient flow" or "distillation"; along ``point`` the ε, the time or the
-        round grows. `exponent` is `sparsity_exponent` on the heaviest directions (90 % of the targets'
-        energy), `error` the mean squared distance to the given targets; both by `source`.
+        On `treatment` ("distillation", "one round", "gradient flow"), `source` ("theory", "network") and
+        `round`: `exponent` is `sparsity_exponent` over the directions that hold 90 % of the targets' energy,
+        `error` the mean squared distance to the given targets as a share of their mean square. `converged`
+        is 1 where every fit of the network is certified to be an optimum.
     """
     with one_thread():
         return _measure(config)
 
 
 def _measure(config: StoppingConfig) -> xr.Dataset:
-    cell = config.cell
+    cell = config.network
     data = matched_data(cell)
     y = np.asarray(data.signed, np.float64)
-    torch.manual_seed(cell.seed)
-    n_inputs = int(np.prod(data.inputs.shape[1:]))
-    network = mlp(n_inputs, 1, (cell.width, cell.width), parametrisation="ntk", activation=cell.activation)
-    network = network.double()
-    centred = CentredNetwork(network, data.inputs)
+    centred = matched_network(cell, data)
     spectrum = Spectrum.from_gram(centred.gram, y)
     d, z0 = spectrum.eigenvalues, spectrum.coefficients[:, 0]
     order = np.argsort(z0**2)[::-1]
     heavy = order[: int(np.searchsorted(np.cumsum(z0[order] ** 2), 0.9 * np.sum(z0**2))) + 1]
-    theory = distill_to_tolerance(spectrum, cell.epsilon)
-    filters = {
-        ("one round", "theory"): [
-            distill_to_tolerance(spectrum, e, max_rounds=1).filter(1) for e in config.stops
-        ],
-        ("one round", "network"): [
-            spectrum.basis.project(centred.fit_to_error(y, e).fitted) / z0 for e in config.stops
-        ],
-        ("gradient flow", "theory"): [1 - np.exp(-2 * d * t) for t in config.times],
-        ("gradient flow", "network"): [
-            spectrum.basis.project(h) / z0
-            for h in gradient_flow(network, data.inputs, y, config.times, float(d[-1]))
-        ],
-        ("distillation", "theory"): [theory.filter(t) for t in range(1, theory.rounds + 1)],
-        ("distillation", "network"): [
-            spectrum.basis.project(fit.fitted) / z0 for fit in distill_network(centred, y, cell.epsilon)
-        ],
-    }
-    methods, sources, points = ["one round", "gradient flow", "distillation"], ["theory", "network"], 12
-    exponent = np.full((len(methods), len(sources), points), np.nan)
-    error = exponent.copy()
-    for (method, source), rows in filters.items():
-        i, j = methods.index(method), sources.index(source)
-        for k, row in enumerate(rows):
-            exponent[i, j, k] = sparsity_exponent(row[heavy], d[heavy], z0[heavy] ** 2)
-            error[i, j, k] = np.sum(((1 - row) * z0) ** 2) / len(y)
-    axes = ("treatment", "source", "point")
+    heavy = heavy[d[heavy] > 0]
+    run = distill_to_tolerance(spectrum, cell.epsilon)
+    fits = distill_network(centred, y, cell.epsilon, cell.max_rounds)
+    limit = config.largest_error * np.mean(y**2)
+    rounds = np.array([run.fitted(t) for t in range(1, run.rounds + 1)])
+    filters = {("distillation", "theory"): run.filters}
+    errors = _errors(rounds, y, limit)
+    filters["one round", "theory"] = np.array(
+        [distill_to_tolerance(spectrum, e, max_rounds=1).filter(1) for e in errors]
+    )
+    filters["gradient flow", "theory"] = np.array([flow_filter(d, z0, e * len(y)) for e in errors])
+    outputs = {"distillation": np.array([fit.fitted for fit in fits])}
+    errors = _errors(outputs["distillation"], y, limit)
+    stopped = [centred.fit_to_error(y, e) for e in errors]
+    outputs["one round"] = np.array([fit.fitted for fit in stopped])
+    outputs["gradient flow"] = gradient_flow(centred, y, errors, float(d.max()), config.max_steps)
+    for name, values in outputs.items():
+        filters[name, "network"] = _project(spectrum, values.T).T / z0
+    shape = (len(TREATMENTS), 2, max(len(run.filters), len(fits)))
+    exponent, error = np.full(shape, np.nan), np.full(shape, np.nan)
+    for (name, source), rows in filters.items():
+        for t, row in enumerate(rows):
+            at = TREATMENTS.index(name), int(source == "network"), t
+            share = np.sum(((1 - row) * z0) ** 2) / np.sum(z0**2)
+            if share < config.largest_error:
+                error[at] = share
+                exponent[at] = sparsity_exponent(row[heavy], d[heavy], z0[heavy] ** 2)
+    axes = ("treatment", "source", "round")
     return xr.Dataset(
-        {"exponent": (axes, exponent), "error": (axes, error)},
-        coords={"treatment": methods, "source": sources, "point": np.arange(points)},
+        {
+            "exponent": (axes, exponent),
+            "error": (axes, error),
+            "converged": int(all(fit.converged for fit in [*fits, *stopped])),
+        },
+        coords={
+            "treatment": list(TREATMENTS),
+            "source": ["theory", "network"],
+            "round": np.arange(1, shape[-1] + 1),
+        },
     )
 
 
-def gradient_flow(
-    network: torch.nn.Module,
-    inputs: Array,
-    targets: Array,
-    times: tuple[float, ...],
-    largest_eigenvalue: float,
-) -> list[Array]:
-    """Centred outputs at given times of ``dθ/dt = −∇ mean (h − y)²``, by full-batch gradient descent.
+def _errors(fitted: Array, targets: Array, limit: float) -> Array:
+    """Mean squared error of every round against the given targets, while it is below the limit."""
+    errors = np.mean((fitted - targets) ** 2, axis=1)
+    return np.asarray(errors[errors < limit])
 
-    The step is a fifth of the stable one, so that descent stays close to the flow.
+
+def flow_filter(eigenvalues: Array, coefficients: Array, residual: float) -> Array:
+    """Filter ``1 − exp(−2 d t)`` of gradient flow at the time at which the squared residual norm is as given."""
+
+    def excess(log_time: float) -> float:
+        return float(np.sum((np.exp(-2 * eigenvalues * np.exp(log_time)) * coefficients) ** 2) - residual)
+
+    largest = eigenvalues.max()
+    log_time = scipy.optimize.brentq(excess, np.log(1e-12 / largest), np.log(1e12 / largest), xtol=1e-12)
+    return np.asarray(-np.expm1(-2 * eigenvalues * np.exp(log_time)))
+
+
+def gradient_flow(
+    centred: CentredNetwork, targets: Array, errors: Array, largest_eigenvalue: float, max_steps: int
+) -> Array:
+    """Centred outputs along ``dθ/dt = −∇ mean (h − y)²`` where the training error first is as asked.
+
+    Full-batch gradient descent with a fifth of the largest stable step, so that it stays close to the flow;
+    between two steps outputs are interpolated.
+
+    Returns
+    -------
+    ndarray (len(errors), n)
+        NaN for errors that `max_steps` did not reach.
     """
-    parameters = {name: p.detach().clone().requires_grad_(True) for name, p in network.named_parameters()}
-    x, y = torch.as_tensor(inputs, dtype=torch.float64), torch.from_numpy(targets)
-    offset = functional_call(network, parameters, (x,))[:, 0].detach()
-    longest = 0.2 / largest_eigenvalue
-    now, outputs = 0.0, []
-    for time in times:
-        steps = int(np.ceil((time - now) / longest))
-        for _ in range(steps):
-            h = functional_call(network, parameters, (x,))[:, 0] - offset
-            gradients = torch.autograd.grad((h - y).square().mean(), list(parameters.values()))
-            with torch.no_grad():
-                for p, g in zip(parameters.values(), gradients, strict=True):
-                    p -= (time - now) / steps * g
-        now = time
+    network, start, inputs = centred.network, centred.start, centred.inputs
+    parameters = {name: p.clone().requires_grad_(True) for name, p in start.items()}
+    y = torch.from_numpy(targets)
+    step = 0.2 / largest_eigenvalue
+    offset = functional_call(network, start, (inputs,))[:, 0].detach()
+    outputs = np.full((len(errors), len(targets)), np.nan)
+    waiting = sorted(range(len(errors)), key=lambda i: -errors[i])
+    before, error_before = np.zeros_like(targets), float(np.mean(targets**2))
+    for _ in range(max_steps):
+        h = functional_call(network, parameters, (inputs,))[:, 0] - offset
+        loss = (h - y).square().mean()
+        now, error = h.detach().numpy().copy(), float(loss.detach())
+        while waiting and errors[waiting[0]] >= error:
+            share = (error_before - errors[waiting[0]]) / max(error_before - error, np.finfo(float).tiny)
+            outputs[waiting.pop(0)] = before + share * (now - before)
+        if not waiting:
+            break
+        before, error_before = now, error
+        gradients = torch.autograd.grad(loss, list(parameters.values()))
         with torch.no_grad():
-            outputs.append((functional_call(network, parameters, (x,))[:, 0] - offset).numpy().copy())
+            for p, g in zip(parameters.values(), gradients, strict=True):
+                p -= step * g
     return outputs
+
+
+def _project(spectrum: Spectrum, columns: Array) -> Array:
+    return np.asarray(spectrum.basis.T @ columns)  # type: ignore[union-attr]

@@ -85,9 +85,14 @@ class TangentFeatures:
         return total
 
 
-def tangent_features(network: nn.Module, inputs: Tensor) -> TangentFeatures:
-    """Compute the features of a batch of points (n, ...)."""
-    linear = _linear_layers(network, inputs[:1])
+def tangent_features(
+    network: nn.Module, inputs: Tensor, layers: dict[str, Linear] | None = None
+) -> TangentFeatures:
+    """Compute the features of a batch of points (n, ...).
+
+    Whoever asks often for the same network passes its `linear_layers`, which need a forward pass to be found.
+    """
+    linear = linear_layers(network, inputs[:1]) if layers is None else layers
     seen: dict[str, tuple[Tensor, Tensor]] = {}
 
     def remember(name: str) -> Any:
@@ -120,7 +125,7 @@ def tangent_features(network: nn.Module, inputs: Tensor) -> TangentFeatures:
 
 def bytes_per_sample(network: nn.Module, inputs: Tensor) -> tuple[int, int]:
     """Bytes that the features of one point take while they are computed, and the number of outputs."""
-    linear = _linear_layers(network, inputs[:1])
+    linear = linear_layers(network, inputs[:1])
     with torch.no_grad():
         n_outputs = int(network(inputs[:1]).shape[1])
     numbers = 0
@@ -132,8 +137,8 @@ def bytes_per_sample(network: nn.Module, inputs: Tensor) -> tuple[int, int]:
     return numbers * inputs.element_size(), n_outputs
 
 
-def _linear_layers(network: nn.Module, sample: Tensor) -> dict[str, Linear]:
-    """Linear layers that run exactly once, on rows, with parameters of their own."""
+def linear_layers(network: nn.Module, sample: Tensor) -> dict[str, Linear]:
+    """Return the linear layers that run exactly once, on rows, with parameters of their own."""
     calls: dict[str, int] = {}
     rows: dict[str, bool] = {}
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-import scipy.optimize
 import torch
 from torch import Tensor, nn
 
@@ -19,8 +18,8 @@ from ...theory import distill_to_tolerance
 from ...theory.base.validation import Array, InputError, as_targets, check_positive
 from ...theory.spectra.spectrum import Spectrum
 from ..training.ensemble import Parameters
-from .features import TangentFeatures, tangent_features
-from .kernel import combine
+from .features import TangentFeatures, linear_layers, tangent_features
+from .kernel import combine, tangent_kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +70,19 @@ class CentredNetwork:
     Parameters
     ----------
     network : torch.nn.Module
-        At θ_0. Left as it is; computed in float64.
+        At θ_0. It is copied, and computed in float64.
     inputs : array (n, ...)
+        Training points.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        The copy, whose parameters move.
+    inputs : Tensor (n, ...)
+    start : dict of Tensor
+        The parameters θ_0.
+    gram : ndarray (n, n)
+        Tangent kernel of the training points at θ_0.
 
     Raises
     ------
@@ -81,30 +91,35 @@ class CentredNetwork:
     """
 
     def __init__(self, network: nn.Module, inputs: Array) -> None:
-        self._moving = copy.deepcopy(network).double().requires_grad_(False)
-        self._inputs = torch.as_tensor(inputs, dtype=torch.float64)
-        self._start = {name: p.clone() for name, p in self._moving.named_parameters()}
-        features = tangent_features(self._moving, self._inputs)
+        self.network = copy.deepcopy(network).double().requires_grad_(False)
+        self.inputs = torch.as_tensor(inputs, dtype=torch.float64)
+        self.start = {name: p.clone() for name, p in self.network.named_parameters()}
+        self._moved = dict(self.network.named_parameters())
+        self._layers = linear_layers(self.network, self.inputs[:1])
+        features = tangent_features(self.network, self.inputs, self._layers)
         if features.jacobian is not None or features.n_outputs != 1:
             raise InputError("a centred network must have linear layers only, and one output.")
         self._offset = features.outputs[:, 0].numpy()
         self.gram = combine(features, features, "mean").numpy()
-        """Tangent kernel at θ_0, (n, n)."""
 
-    def fit_to_error(self, targets: Array, epsilon: float, *, tolerance: float = 1e-4) -> Fit:
+    def fit_to_error(
+        self, targets: Array, epsilon: float, *, tolerance: float = 1e-4, max_steps: int = 200
+    ) -> Fit:
         """Find the least displacement whose training error is ε.
 
-        Gauss-Newton on the constrained problem: each step linearises the network and takes the c at which
-        the linearised error is ε. Where that does not settle, c is bracketed and found by Brent's method,
-        every evaluation an optimum for its c, warm-started from the last.
+        Gauss-Newton on the constrained problem: each step linearises the network and takes the penalty at
+        which the linearised error is ε, at most halved or doubled from one step to the next.
 
         Parameters
         ----------
         targets : array (n,)
             With ``mean y² > ε``: otherwise the optimum is h = 0.
         epsilon : float
+            Training error to reach.
         tolerance : float
-            Of the error relative to ε; of stationarity, ten times that.
+            Relative difference of the error from ε that counts as settled; for stationarity ten times that.
+        max_steps : int
+            A fit that has not settled after so many steps is returned with ``converged=False``.
 
         Returns
         -------
@@ -112,15 +127,15 @@ class CentredNetwork:
 
         References
         ----------
-        Mobahi et al. 2020, section 2, with the network in place of the Hilbert space; claim M17.
+        Mobahi et al. 2020, section 2, with the network in place of the Hilbert space; claim M17 (docs: claims).
         """
-        y = as_targets(targets, len(self._inputs))
+        y = as_targets(targets, len(self.inputs))
         epsilon = check_positive(epsilon, "epsilon")
         if np.mean(y**2) <= epsilon:
             raise InputError("targets are within epsilon of zero: the optimum is the network at its start.")
-        point = self._linearise({name: torch.zeros_like(p) for name, p in self._start.items()})
+        point = self._linearise({name: torch.zeros_like(p) for name, p in self.start.items()})
         penalty: float | None = None
-        for step in range(30):
+        for step in range(max_steps):
             wanted = self._linear_penalty(point, y, epsilon)
             if wanted is None:  # the linearisation cannot say: move towards ε from the side we are on
                 sign = 1 if np.mean((point.values - y) ** 2) < epsilon else -1
@@ -130,27 +145,32 @@ class CentredNetwork:
                 return self._fit(point, y, penalty, step, True)
             point = self._linearise(self._descend(point, y, penalty))
         assert penalty is not None
-        return self._bracketed(point, y, penalty, epsilon, tolerance)
+        return self._fit(point, y, penalty, max_steps, False)
+
+    def cross_gram(self, inputs: Array) -> Array:
+        """Tangent kernel at θ_0 between new points and the training points, (q, n)."""
+        self._move({name: torch.zeros_like(p) for name, p in self.start.items()})
+        return tangent_kernel(self.network, inputs, self.inputs)
 
     def predict(self, fit: Fit, inputs: Array) -> Array:
-        """H of a fit at new points, (q,)."""
+        """Centred outputs ``f(θ) − f(θ_0)`` of a fitted network at new points, (q,)."""
         x = torch.as_tensor(inputs, dtype=torch.float64)
         moved = self._forward(fit.displacement, x)
-        self._move({name: torch.zeros_like(p) for name, p in self._start.items()})
-        return moved - self._moving(x)[:, 0].numpy()
+        self._move({name: torch.zeros_like(p) for name, p in self.start.items()})
+        return moved - self.network(x)[:, 0].numpy()
 
     def _move(self, displacement: Parameters) -> None:
-        for name, p in self._moving.named_parameters():
-            torch.add(self._start[name], displacement[name], out=p.data)
+        for name, p in self._moved.items():
+            torch.add(self.start[name], displacement[name], out=p.data)
 
     def _forward(self, displacement: Parameters, inputs: Tensor) -> Array:
         self._move(displacement)
         with torch.no_grad():
-            return np.asarray(self._moving(inputs)[:, 0].numpy())
+            return np.asarray(self.network(inputs)[:, 0].numpy())
 
     def _linearise(self, displacement: Parameters) -> _Point:
         self._move(displacement)
-        features = tangent_features(self._moving, self._inputs)
+        features = tangent_features(self.network, self.inputs, self._layers)
         return _Point(
             displacement,
             features,
@@ -177,7 +197,7 @@ class CentredNetwork:
         length = 1.0
         while True:
             trial = {name: torch.lerp(d, target[name], length) for name, d in point.displacement.items()}
-            values = self._forward(trial, self._inputs) - self._offset
+            values = self._forward(trial, self.inputs) - self._offset
             if np.mean((values - y) ** 2) + penalty * _square(trial) < old or length < 2**-7:
                 return trial
             length /= 2
@@ -192,37 +212,6 @@ class CentredNetwork:
         return bool(
             abs(error / epsilon - 1) < tolerance and self._stationarity(point, y, penalty) < 10 * tolerance
         )
-
-    def _bracketed(self, point: _Point, y: Array, penalty: float, epsilon: float, tolerance: float) -> Fit:
-        """Search over log c; every evaluation starts from the last optimum and is kept."""
-        steps = 30
-        known: dict[float, float] = {}
-
-        def excess(log_c: float) -> float:
-            nonlocal point, steps
-            if log_c not in known:
-                c = float(np.exp(log_c))
-                for _ in range(12):
-                    point = self._linearise(self._descend(point, y, c))
-                    steps += 1
-                    if self._stationarity(point, y, c) < 10 * tolerance:
-                        break
-                known[log_c] = float(np.log(np.mean((point.values - y) ** 2) / epsilon))
-            return known[log_c]
-
-        near = float(np.log(penalty))
-        direction = -1.0 if excess(near) > 0 else 1.0
-        for stride in (0.05, 0.1, 0.2, 0.4, 0.8):
-            far = near + direction * stride
-            if excess(far) * direction > 0:
-                near = scipy.optimize.brentq(excess, near, far, xtol=tolerance, maxiter=10, disp=False)
-                break
-            near = far
-        known.clear()
-        excess(near)  # the point that belongs to the penalty found
-        penalty = float(np.exp(near))
-        settled = self._settled(point, y, penalty, epsilon, 10 * tolerance)
-        return self._fit(point, y, penalty, steps, settled)
 
     def _fit(self, point: _Point, y: Array, penalty: float, steps: int, converged: bool) -> Fit:
         return Fit(

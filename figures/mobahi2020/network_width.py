@@ -1,123 +1,175 @@
-"""Width: how close networks come to the theory of their kernel as they grow.
+"""Width: when networks leave the theory of their kernel, and how that moment moves as they grow.
 
-The cells of matched experiment 1 at one ε, over widths: the relative error of z in round 1 and in the last round
-before collapse, and the slope of its logarithm in that of the width, fitted for every seed by itself. First-order
-perturbation theory of the tangent kernel lets one expect a slope between −1/2 and −1. Claim M18.
+Networks distilled to collapse at one training error, over widths. How far the fit of every round is from the
+predicted one; the law by which that error falls with width, in early, middle and late rounds; and the share of the
+predicted rounds that a network stays within 10 % of theory. A tangent kernel that fluctuates like 1/√width makes one
+expect a slope between −1/2 and −1.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...empirical.experiments.matched import measure_matched
 from ..claim import Claim
+from ..conditions import DullRule
 from ..scale import Scale
-from ..style import COLOURS, THEORY, new_figure
-from .network_collapse import EPSILONS, cells
+from ..style import COLOURS, new_figure, possible
+from ._matched_cells import MIDDLE, Values, left_out, measure_networks, settled
+
+SOURCE = "selfdistill.theory.Trajectory"
+STAGES = {"early": (0.0, 1 / 3), "middle": (1 / 3, 2 / 3), "late": (2 / 3, 1.0)}
+ALLOWED = 0.1
 
 
 def measure(scale: Scale) -> xr.Dataset:
-    """Errors of z in every cell of the middle ε, at every width."""
-    widest = [cell for cell in cells(scale) if cell.epsilon == EPSILONS[1]]
-    widths = scale.choose(smoke=(32, 128), quick=(32, 128, 512), full=(64, 128, 256, 512, 1024, 2048))
-    configs = [replace(cell, width=width) for width in widths for cell in widest]
-    units = scale.map(measure_matched, configs)
-    first, last, rounds = [], [], []
-    for unit in units:
-        errors = unit["z_error"].values
-        first.append(errors[0])
-        last.append(errors[np.isfinite(errors)][-1])
-        rounds.append(unit["rounds"].values)
-    shape = (len(widths), len(widest))
-    return xr.Dataset(
-        {
-            "first_error": (("width", "cell"), np.reshape(first, shape)),
-            "last_error": (("width", "cell"), np.reshape(last, shape)),
-            "rounds": (("width", "cell", "source"), np.reshape(rounds, (*shape, 2))),
-            "data": ("cell", [c.data for c in widest]),
-            "seed": ("cell", [c.seed for c in widest]),
-        },
-        coords={"width": list(widths), "source": ["theory", "network"]},
-        attrs={"epsilon": EPSILONS[1]},
+    """Networks of two hidden layers at one ε, at every width: the same that the collapse is measured on."""
+    data = measure_networks(scale)
+    epsilon = MIDDLE if (data["epsilon"] == MIDDLE).any() else float(data["epsilon"].min())
+    kept = data.isel(cell=np.flatnonzero((data["epsilon"] == epsilon) & (data["depth"] == 2)))
+    return kept.assign_attrs(epsilon=epsilon)
+
+
+def stage_errors(data: xr.Dataset) -> dict[str, Values]:
+    """Geometric mean of the error of z over each third of the predicted rounds: (draws, widths).
+
+    The last predicted round is left out: its fit is nearly zero, and so is what its error is divided by. Draws
+    without a settled network at some width are left out.
+    """
+    kept = settled(data)
+    z = kept["z_error"].sel(kernel="theory").transpose("cell", "fit").values
+    last = kept["rounds"].sel(source="theory").values[:, None]
+    progress = kept["fit"].values / last
+    logs = np.where(
+        (kept["fit"].values < np.maximum(last, 2)) & (z > 0), np.log(np.maximum(z, 1e-300)), np.nan
     )
+    widths, draws = np.unique(data["width"].values), list(dict.fromkeys(data["draw"].values))
+    found = {}
+    for stage, (low, high) in STAGES.items():
+        inside = np.where((progress > low) & (progress <= high), logs, np.nan)
+        table = np.full((len(draws), len(widths)), np.nan)
+        for row, draw, width in zip(inside, kept["draw"].values, kept["width"].values, strict=True):
+            if np.isfinite(row).any():
+                table[draws.index(draw), np.searchsorted(widths, width)] = np.nanmean(row)
+        found[stage] = np.exp(table[np.isfinite(table).all(axis=1)])
+    return found
 
 
-def _slopes(data: xr.Dataset) -> npt.NDArray[np.float64]:
-    """Slope of log error in log width, one a seed: errors are averaged over data sets first."""
-    seeds = data["seed"].values
-    logs = np.log(data["first_error"].values)
-    by_seed = np.stack([logs[:, seeds == s].mean(axis=1) for s in np.unique(seeds)], axis=1)
-    return np.asarray(np.polyfit(np.log(data["width"].values), by_seed, 1)[0])
+def followed_share(data: xr.Dataset) -> Values:
+    """Share of the predicted rounds before the error of z first passes 10 %, one a cell."""
+    z = data["z_error"].sel(kernel="theory").transpose("cell", "fit").values
+    left = np.where(np.isnan(z), np.inf, z) > ALLOWED
+    first = np.where(left.any(axis=1), left.argmax(axis=1), z.shape[1])
+    return np.asarray(np.minimum(first / data["rounds"].sel(source="theory").values, 1.0))
+
+
+def slopes(errors: Values, widths: Values) -> Values:
+    """Slope of log error in log width, one a draw."""
+    return np.asarray(np.polyfit(np.log(widths), np.log(errors).T, 1)[0])
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """The error falls with width; its slope is at least that of a kernel's fluctuations."""
-    slopes = _slopes(data)
-    hits = (data["rounds"].sel(source="theory") == data["rounds"].sel(source="network")).mean("cell").values
-    shares = ", ".join(
-        f"{w}: {100 * share:.0f} %" for w, share in zip(data["width"].values, hits, strict=True)
-    )
-    return [
+    """The law in every third of the rounds, and how long networks stay with theory."""
+    widths, errors = np.unique(data["width"].values), stage_errors(data)
+    found = []
+    for stage, values in errors.items():
+        slope = slopes(values, widths) if len(values) else np.array([])
+        found.append(
+            Claim.from_samples(
+                "M18", f"{stage} rounds: the error of the fit falls at least like 1/√width", slope, relation="≤",
+                predicted=-0.5, source=SOURCE,
+                dull_rule=DullRule.of("no law: the error does not depend on width", slope, 0 * slope, better="lower"),
+                note=f"mean slope {slope.mean() if len(slope) else np.nan:.2f}; geometric mean of the error by width "
+                + ", ".join(f"{w}: {100 * e:.2g} %" for w, e in zip(widths, _middle(values), strict=True))
+                + f". {left_out(data)}",
+            )
+        )  # fmt: skip
+    kept = settled(data)
+    share, width = followed_share(kept), kept["width"].values
+    wide, narrow = share[width == widths[-1]], share[width == widths[0]]
+    found.append(
         Claim.from_samples(
-            "M18",
-            "the error of z in round 1 falls with width (slope in log-log below 0)",
-            slopes,
-            relation="≤",
-            predicted=0.0,
-            source="selfdistill.theory.Trajectory",
-            note=f"slopes by seed {np.round(slopes, 2).tolist()}; cells whose collapse round agrees, by width: "
-            f"{shares}.",
-        ),
-        Claim.from_samples(
-            "M18",
-            "it falls at least like 1/√width",
-            slopes,
-            relation="≤",
-            predicted=-0.5,
-            source="selfdistill.theory.Trajectory",
-        ),
-    ]
+            "M18", f"networks of width {widths[-1]} stay within 10 % of theory for at least three quarters of the "
+            "predicted rounds", wide, relation="≥", predicted=0.75, source=SOURCE,
+            note=f"share of the rounds before the fit first differs by more: {wide.mean():.2f}; at width {widths[0]} "
+            f"{narrow.mean():.2f}.",
+        )
+    )  # fmt: skip
+    return found
+
+
+def _middle(values: Values) -> Values:
+    return np.exp(np.log(values).mean(axis=0))
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """Error against width, by data set; and in the last round."""
-    figure, axes = new_figure(2, 1, width=4.8, height=3.6)
-    widths = data["width"].values
-    for panel, name, title in zip(
-        axes[0], ("first_error", "last_error"), ("Round 1", "Last round before collapse"), strict=True
-    ):
-        for i, label in enumerate(dict.fromkeys(data["data"].values)):
-            part = data[name].isel(cell=(data["data"] == label).values).values
-            panel.plot(widths, part, "o", ms=3, color=COLOURS[i], mfc="none", alpha=0.6)
-            panel.plot(widths, np.exp(np.log(part).mean(axis=1)), color=COLOURS[i], lw=1.2, label=str(label))
-        anchor = np.exp(np.log(data[name].values).mean(axis=1))[0]
-        for power, style in ((-0.5, ":"), (-1.0, "--")):
-            panel.plot(
-                widths, anchor * (widths / widths[0]) ** power, style, color="0.4", lw=1,
-                label=f"slope {power:g}",
-            )  # fmt: skip
-        panel.set(
-            xscale="log",
-            yscale="log",
-            xlabel="width of both hidden layers",
-            ylabel="‖z − predicted‖ / ‖predicted‖",
-            title=title,
-        )
-        panel.set_xticks(widths, [str(w) for w in widths])
-        panel.minorticks_off()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
-    slopes = _slopes(data)
-    axes[0, 0].text(
-        0.03,
-        0.04,
-        f"mean slope {slopes.mean():.2f}",
-        transform=axes[0, 0].transAxes,
-        color=THEORY,
-        fontsize=9,
-    )
+    """Error over the rounds, error against width, and how long networks follow."""
+    figure, axes = new_figure(3, 1, width=4.3, height=3.7)
+    _draw_rounds(axes[0, 0], data)
+    _draw_law(axes[0, 1], data)
+    _draw_followed(axes[0, 2], data)
     return figure
+
+
+def _draw_rounds(axes: Axes, data: xr.Dataset) -> None:
+    grid = np.linspace(0.05, 1, 40)
+    for i, width in enumerate(np.unique(data["width"].values)):
+        kept = settled(data.isel(cell=np.flatnonzero(data["width"] == width)))
+        z = kept["z_error"].sel(kernel="theory").transpose("cell", "fit").values
+        last = kept["rounds"].sel(source="theory").values
+        lines = [
+            np.interp(grid, np.arange(1, n + 1) / total, np.log(row[:n]))
+            for row, total in zip(z, last, strict=True)
+            if (n := int(np.isfinite(row).sum()))
+        ]
+        if len(lines) > 1:
+            mean = np.exp(np.mean(lines, axis=0))
+            axes.plot(grid, mean, color=COLOURS[i], label=f"width {width}")
+    axes.axhline(ALLOWED, color="0.5", ls="--", lw=1)
+    axes.set(
+        yscale="log", xlabel="round / predicted rounds", ylabel="‖z − predicted‖ / ‖predicted‖",
+        title=f"Error of the fit over the rounds, ε = {data.attrs['epsilon']:g}",
+    )  # fmt: skip
+    axes.legend()
+
+
+def _draw_law(axes: Axes, data: xr.Dataset) -> None:
+    widths = np.unique(data["width"].values)
+    for i, (stage, values) in enumerate(stage_errors(data).items()):
+        if len(values):
+            slope = slopes(values, widths).mean()
+            axes.plot(widths, values.T, color=COLOURS[i], lw=0.5, alpha=0.35)
+            axes.plot(
+                widths,
+                _middle(values),
+                "o-",
+                ms=4,
+                color=COLOURS[i],
+                label=f"{stage} rounds, slope {slope:.2f}",
+            )
+    axes.set(
+        xscale="log", yscale="log", xlabel="width of the hidden layers", title="The law, one thin line a draw"
+    )
+    axes.set_xticks(widths, [str(w) for w in widths])
+    axes.minorticks_off()
+    axes.legend()
+
+
+def _draw_followed(axes: Axes, data: xr.Dataset) -> None:
+    kept = settled(data)
+    widths = np.unique(kept["width"].values)
+    share, width = followed_share(kept), kept["width"].values
+    for w in widths:
+        points = share[width == w]
+        jitter = np.exp(0.12 * np.linspace(-1, 1, len(points)))
+        axes.plot(w * jitter, np.sort(points), "o", ms=3.5, mfc="none", color=COLOURS[1])
+    axes.plot(widths, [share[width == w].mean() for w in widths], "o-", color=COLOURS[0], label="mean")
+    axes.set(
+        xscale="log", xlabel="width of the hidden layers", title="Share of the rounds within 10 % of theory"
+    )
+    axes.set_xticks(widths, [str(w) for w in widths])
+    axes.minorticks_off()
+    possible(axes)
+    axes.legend(loc="lower right")
