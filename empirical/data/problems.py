@@ -47,11 +47,12 @@ class Problems:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The problems as tensors: inputs (P, n, ...), labels (P, n)."""
+    """The problems as tensors: inputs (P, n, ...), labels (P, n); `clean_labels` are those before the noise."""
 
     n_classes: int
     inputs: Tensor
     labels: Tensor
+    clean_labels: Tensor
     validation_inputs: Tensor
     validation_labels: Tensor
     test_inputs: Tensor
@@ -71,8 +72,8 @@ def draw_problems(problems: Problems) -> Split:
         flip = partial(_flip, rate=problems.noise, n_classes=data.n_classes, rng=rng)
         parts.append(
             (
-                data.inputs, flip(data.targets), data.test_inputs[:n], flip(data.test_targets[:n]),
-                data.test_inputs[n:], data.test_targets[n:],
+                data.inputs, flip(data.targets), data.targets, data.test_inputs[:n],
+                flip(data.test_targets[:n]), data.test_inputs[n:], data.test_targets[n:],
             )
         )  # fmt: skip
     columns = [torch.from_numpy(np.stack(p)) for p in zip(*parts, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -188,12 +189,12 @@ def _measure(config: MatchedConfig) -> xr.Dataset:
 def _grams(config: MatchedConfig, data: Data, centred: CentredNetwork) -> dict[str, tuple[Array, Array]]:
     """Gram of the training points and kernel of the test points with them, for every one of `KERNELS`."""
     x, test = (v.reshape(len(v), -1).astype(float) for v in (data.inputs, data.test_inputs))
-    settings = {"hidden_layers": config.depth, "bias_std": _BIAS_STD}
+    infinite = partial(relu_tangent_kernel, hidden_layers=config.depth, bias_std=_BIAS_STD)
     distances = pairwise_distances(x)[np.triu_indices(len(x), 1)]
     gamma = 1 / (2 * np.median(distances) ** 2)
     return {
         "theory": (centred.gram, centred.cross_gram(data.test_inputs)),
-        "infinite width": (relu_tangent_kernel(x, **settings), relu_tangent_kernel(test, x, **settings)),
+        "infinite width": (infinite(x), infinite(test, x)),
         "rbf": (rbf_kernel(x, gamma=gamma), rbf_kernel(test, x, gamma=gamma)),
     }
 

@@ -96,7 +96,7 @@ def _measure(config: StoppingConfig) -> xr.Dataset:
     heavy = heavy[d[heavy] > 0]
     run = distill_to_tolerance(spectrum, cell.epsilon)
     fits = distill_network(centred, y, cell.epsilon, cell.max_rounds)
-    limit = config.largest_error * np.mean(y**2)
+    limit = float(config.largest_error * np.mean(y**2))
     rounds = np.array([run.fitted(t) for t in range(1, run.rounds + 1)])
     filters = {("distillation", "theory"): run.filters}
     errors = _errors(rounds, y, limit)
@@ -110,7 +110,7 @@ def _measure(config: StoppingConfig) -> xr.Dataset:
     outputs["one round"] = np.array([fit.fitted for fit in stopped])
     outputs["gradient flow"] = gradient_flow(centred, y, errors, float(d.max()), config.max_steps)
     for name, values in outputs.items():
-        filters[name, "network"] = _project(spectrum, values.T).T / z0
+        filters[name, "network"] = spectrum.basis.project(values.T).T / z0
     shape = (len(TREATMENTS), 2, max(len(run.filters), len(fits)))
     exponent, error = np.full(shape, np.nan), np.full(shape, np.nan)
     for (name, source), rows in filters.items():
@@ -188,7 +188,3 @@ def gradient_flow(
             for p, g in zip(parameters.values(), gradients, strict=True):
                 p -= step * g
     return outputs
-
-
-def _project(spectrum: Spectrum, columns: Array) -> Array:
-    return np.asarray(spectrum.basis.T @ columns)  # type: ignore[union-attr]

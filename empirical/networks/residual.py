@@ -8,7 +8,9 @@ from torch.nn import functional as F
 from ...theory.base.validation import InputError, check_count
 from .perceptrons import group_norm
 
-_BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+_BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+_FIRST_BOTTLENECK = 50  # from this depth on, blocks are bottlenecks
+_EXPANSION = 4
 
 
 class BasicBlock(nn.Module):
@@ -20,11 +22,7 @@ class BasicBlock(nn.Module):
         self.first_norm = group_norm(fan_out)
         self.second = nn.Conv2d(fan_out, fan_out, 3, padding=1, bias=False)
         self.second_norm = group_norm(fan_out)
-        self.shortcut = (
-            nn.Identity()
-            if stride == 1 and fan_in == fan_out
-            else nn.Sequential(nn.Conv2d(fan_in, fan_out, 1, stride=stride, bias=False), group_norm(fan_out))
-        )
+        self.shortcut = _shortcut(fan_in, fan_out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, fan_in, h, w) to (n, fan_out, h / stride, w / stride)."""
@@ -32,12 +30,41 @@ class BasicBlock(nn.Module):
         return F.relu(self.second_norm(self.second(inner)) + self.shortcut(x))
 
 
+class BottleneckBlock(nn.Module):
+    """A 1×1, a 3×3 and a 1×1 convolution through a quarter of the channels, and a shortcut (He et al. 2016)."""
+
+    def __init__(self, fan_in: int, fan_out: int, stride: int) -> None:
+        super().__init__()
+        inner = fan_out // _EXPANSION
+        self.first = nn.Conv2d(fan_in, inner, 1, bias=False)
+        self.first_norm = group_norm(inner)
+        self.second = nn.Conv2d(inner, inner, 3, stride=stride, padding=1, bias=False)
+        self.second_norm = group_norm(inner)
+        self.third = nn.Conv2d(inner, fan_out, 1, bias=False)
+        self.third_norm = group_norm(fan_out)
+        self.shortcut = _shortcut(fan_in, fan_out, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, fan_in, h, w) to (n, fan_out, h / stride, w / stride)."""
+        inner = F.relu(self.first_norm(self.first(x)))
+        inner = F.relu(self.second_norm(self.second(inner)))
+        return F.relu(self.third_norm(self.third(inner)) + self.shortcut(x))
+
+
+def _shortcut(fan_in: int, fan_out: int, stride: int) -> nn.Module:
+    """The input itself, or a 1×1 convolution of it where the shape changes."""
+    if stride == 1 and fan_in == fan_out:
+        return nn.Identity()
+    return nn.Sequential(nn.Conv2d(fan_in, fan_out, 1, stride=stride, bias=False), group_norm(fan_out))
+
+
 def resnet(depth: int, n_outputs: int, *, channels: int = 3, width: int = 64) -> nn.Sequential:
     """ResNet for 32×32 images: a 3×3 stem without pooling and four stages.
 
     Parameters
     ----------
-    depth : {10, 18, 34}
+    depth : {10, 18, 34, 50}
+        50 has bottleneck blocks, whose outputs have four times the channels.
     n_outputs : int
     channels : int
         Of the images.
@@ -57,10 +84,11 @@ def resnet(depth: int, n_outputs: int, *, channels: int = 3, width: int = 64) ->
         group_norm(fan_in),
         nn.ReLU(),
     ]
+    block_type, expansion = (BottleneckBlock, _EXPANSION) if depth >= _FIRST_BOTTLENECK else (BasicBlock, 1)
     for stage, blocks in enumerate(_BLOCKS[depth]):
-        fan_out = width * 2**stage
+        fan_out = width * 2**stage * expansion
         for block in range(blocks):
-            layers.append(BasicBlock(fan_in, fan_out, stride=2 if stage and not block else 1))
+            layers.append(block_type(fan_in, fan_out, stride=2 if stage and not block else 1))
             fan_in = fan_out
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(fan_in, n_outputs))
 

@@ -86,13 +86,13 @@ class TangentFeatures:
 
 
 def tangent_features(
-    network: nn.Module, inputs: Tensor, layers: dict[str, Linear] | None = None
+    network: nn.Module, inputs: Tensor, known: dict[str, Linear] | None = None
 ) -> TangentFeatures:
     """Compute the features of a batch of points (n, ...).
 
-    Whoever asks often for the same network passes its `linear_layers`, which need a forward pass to be found.
+    Whoever asks often for the same network passes its `linear_layers` as `known`: they need a forward pass to be found.
     """
-    linear = linear_layers(network, inputs[:1]) if layers is None else layers
+    linear = linear_layers(network, inputs[:1]) if known is None else known
     seen: dict[str, tuple[Tensor, Tensor]] = {}
 
     def remember(name: str) -> Any:

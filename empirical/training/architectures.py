@@ -16,7 +16,16 @@ from ..networks.residual import resnet, vgg
 from .ensemble import Ensemble
 
 Network = Literal[
-    "mlp", "convnet", "resnet10", "resnet18", "resnet34", "vgg", "densenet10", "densenet40", "densenet100"
+    "mlp",
+    "convnet",
+    "resnet10",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "vgg",
+    "densenet10",
+    "densenet40",
+    "densenet100",
 ]
 
 

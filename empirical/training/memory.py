@@ -116,6 +116,7 @@ def train_within(
     config: TrainingConfig,
     *,
     prepare: Callable[[Batch], Batch] | None = None,
+    each_epoch: Callable[[int, range, Ensemble], None] | None = None,
 ) -> Training:
     """Train as `training.train`, in as few groups of members as fit in `memory` bytes.
 
@@ -127,6 +128,8 @@ def train_within(
         Bytes; None takes 80 % of what the device has free.
     ensemble, inputs, targets, loss, config, prepare
         As `training.train`.
+    each_epoch : callable, optional
+        Told (epoch, members, ensemble) after every epoch: `members` is the range of those in the group.
 
     Raises
     ------
@@ -134,6 +137,10 @@ def train_within(
         If not even one member fits.
     """
     x = as_inputs(inputs, ensemble)
+
+    def tell(members: range) -> Callable[[int, Ensemble], None] | None:
+        return None if each_epoch is None else lambda epoch, current: each_epoch(epoch, members, current)
+
     return join(
         [
             train(
@@ -143,6 +150,7 @@ def train_within(
                 loss,
                 for_members(config, members),
                 prepare=prepare,
+                each_epoch=tell(members),
             )
             for members in member_groups(ensemble, x, config, memory)
         ]

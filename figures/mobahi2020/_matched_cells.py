@@ -18,7 +18,8 @@ PROBLEMS = (
     ("breast_cancer", 0.1),
     ("diabetes", 0.0),
 )
-EPSILONS = (0.3, 0.15, 0.08, 0.04, 0.02, 0.01, 0.005, 0.002)
+EPSILONS = (0.3, 0.15, 0.08, 0.04, 0.02, 0.01, 0.002)
+FINE = (*EPSILONS, 0.005, 0.003, 0.001)
 MIDDLE = 0.01
 WIDE = (32, 128, 512, 2048)
 Values = npt.NDArray[np.float64]
@@ -31,7 +32,7 @@ def configurations(scale: Scale) -> list[MatchedConfig]:
     """
     problems = scale.choose(smoke=PROBLEMS[1:3], quick=PROBLEMS, full=PROBLEMS)
     draws = scale.choose(smoke=2, quick=3, thorough=10, full=20)
-    every = scale.choose(smoke=EPSILONS[1:4], quick=EPSILONS, full=EPSILONS)
+    every = scale.choose(smoke=EPSILONS[1:3], quick=EPSILONS, thorough=FINE, full=FINE)
     widths = scale.choose(smoke=(16, 48), quick=(32, 128, 512), thorough=(32, 64, 128, 256, 512), full=WIDE)
     if scale.name in ("smoke", "quick"):
         middle = (every[-1] if scale.name == "smoke" else MIDDLE,)

@@ -110,15 +110,14 @@ def claims(data: xr.Dataset) -> list[Claim]:
             f"{_percent(constant_regret)}.",
         ),
     ]  # fmt: skip
-    for name in dull:
-        found.append(
-            Claim.from_samples(
-                "M19", f"theory names the best round more closely than {name}", misses[name] - misses[theory],
-                relation="≥", source=SOURCE,
-                dull_rule=DullRule.of(name, misses[theory], misses[name], better="lower"),
-                note=f"mean absolute error {misses[theory].mean():.2f} against {misses[name].mean():.2f} rounds.",
-            )
-        )  # fmt: skip
+    found += [
+        Claim.from_samples(
+            "M19", f"theory names the best round more closely than {name}", misses[name] - misses[theory],
+            relation="≥", source=SOURCE, dull_rule=DullRule.of(name, misses[theory], misses[name], better="lower"),
+            note=f"mean absolute error {misses[theory].mean():.2f} against {misses[name].mean():.2f} rounds",
+        )
+        for name in dull
+    ]  # fmt: skip
     return found
 
 
@@ -165,7 +164,7 @@ def _draw_best(axes: Axes, data: xr.Dataset) -> None:
     top = max(predicted.max(), measured.max()) + 1
     axes.plot([0, top], [0, top], color="0.7", lw=1, zorder=0)
     pairs, counts = np.unique(np.stack([predicted, measured]), axis=1, return_counts=True)
-    axes.scatter(*pairs, s=14 + 9 * counts, color=THEORY, alpha=0.75, lw=0)
+    axes.scatter(pairs[0], pairs[1], s=14 + 9 * counts, color=THEORY, alpha=0.75, lw=0)
     axes.set(
         xlim=(0, top), ylim=(0, top), aspect="equal", ylabel="measured best round",
         title=f"Best round of {len(measured)} networks (area: how many)",

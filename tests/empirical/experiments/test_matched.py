@@ -1,5 +1,7 @@
 """The optimum that Gauss-Newton finds is the optimum, and networks made linear follow the theory exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -8,9 +10,11 @@ from torch import nn
 from torch.func import functional_call
 
 from selfdistill.empirical.experiments.matched import (
+    KERNELS,
     MatchedConfig,
     distill_network,
     matched_data,
+    matched_network,
     measure_matched,
 )
 from selfdistill.empirical.networks.perceptrons import convnet, mlp
@@ -68,7 +72,7 @@ def test_a_linear_network_follows_the_theory_exactly(rng):
     centred = CentredNetwork(network, x)
     spectrum = Spectrum.from_gram(centred.gram, y)
     theory = distill_to_tolerance(spectrum, 0.05)
-    fits = distill_network(centred, y, 0.05)
+    fits = distill_network(centred, y, 0.05, max_rounds=100)
     assert len(fits) == theory.rounds > 1
     np.testing.assert_allclose([f.penalty for f in fits], theory.multipliers, rtol=1e-6)
     np.testing.assert_allclose(fits[-1].fitted, theory.fitted(theory.rounds), atol=1e-8)
@@ -97,12 +101,45 @@ def test_the_sample_of_a_cell_is_the_same_at_every_width_and_epsilon():
     assert 0 < (a.targets != a.clean_targets).mean() < 0.3
 
 
-def test_a_cell_reports_every_round_at_its_error():
-    unit = measure_matched(MatchedConfig("digits-3-8", 0.2, 48, seed=0, n_train=30))
-    theory, network = unit["rounds"].values
+def test_a_network_reports_every_round_at_its_error_and_every_kernel_beside_it():
+    config = MatchedConfig("digits-3-8", 0.1, 24, seed=0, n_train=20)
+    unit = measure_matched(config)
+    network = int(unit["rounds"].sel(source="network"))
     assert network >= unit["lower_bound"]
     errors = unit["training_error"].values
-    np.testing.assert_allclose(errors[:network], 0.2, rtol=1e-3)
+    np.testing.assert_allclose(errors[:network], 0.1, rtol=1e-3)
     assert np.isnan(errors[network:]).all()
     assert unit["ratio"].sel(source="network", round=network) <= 1
-    assert theory <= unit["upper_bound"]
+    assert not unit["limit_reached"]
+    assert unit["rounds"].sel(source="theory") <= unit["upper_bound"]
+    # Independently: the theory's first round is ridge regression in the network's kernel at its penalty.
+    data = matched_data(config)
+    centred = matched_network(config, data)
+    penalty = float(unit["multiplier"].sel(source="theory", fit=1))
+    dual = np.linalg.solve(centred.gram + 20 * penalty * np.eye(20), data.signed.astype(float))
+    np.testing.assert_allclose(np.mean((centred.gram @ dual - data.signed) ** 2), 0.1, rtol=1e-6)
+    predicted = centred.cross_gram(data.test_inputs) @ dual
+    error = np.mean((predicted - (2.0 * data.test_targets - 1)) ** 2)
+    np.testing.assert_allclose(unit["test_error"].sel(source="theory", fit=1), error, rtol=1e-6)
+    fit = centred.fit_to_error(data.signed, 0.1)
+    z = np.linalg.norm(fit.fitted - centred.gram @ dual) / np.linalg.norm(centred.gram @ dual)
+    np.testing.assert_allclose(unit["z_error"].sel(kernel="theory", fit=1), z, rtol=1e-6)
+    for kernel in KERNELS:
+        length = int(unit["rounds"].sel(source=kernel))
+        assert np.isfinite(unit["test_error"].sel(source=kernel)).sum() == length
+
+
+def test_a_network_that_the_limit_cuts_short_says_so():
+    config = MatchedConfig("digits-3-8", 0.02, 24, seed=0, n_train=20)
+    cut = measure_matched(replace(config, max_rounds=2))
+    assert cut["limit_reached"] == 1
+    assert cut["rounds"].sel(source="network") == 2
+    assert cut["rounds"].sel(source="theory") > 2
+    assert np.isfinite(cut["z_error"].sel(kernel="theory")).sum() == 2
+
+
+def test_a_fit_that_runs_out_of_steps_says_so():
+    network, x, y = small()
+    fit = CentredNetwork(network, x).fit_to_error(y, 0.001, max_steps=2)
+    assert not fit.converged
+    assert fit.steps == 2

@@ -11,10 +11,12 @@ from selfdistill.empirical.experiments.rounds import (
 )
 from selfdistill.empirical.experiments.stopping import (
     StoppingConfig,
+    flow_filter,
     gradient_flow,
     measure_stopping,
     sparsity_exponent,
 )
+from selfdistill.empirical.tangent.gauss_newton import CentredNetwork
 from selfdistill.figures.mobahi2020.network_rounds import early_and_late
 from selfdistill.theory import InputError, Spectrum, distill_to_tolerance
 
@@ -60,7 +62,9 @@ def test_the_best_round_is_chosen_on_other_seeds():
     np.testing.assert_allclose(fall, [0.2, -0.1 + 0.6])
 
 
-def test_one_round_and_flow_stay_within_the_bound_and_distillation_leaves_it(rng):
+@pytest.mark.parametrize("draw", range(20))
+def test_one_round_and_flow_stay_within_the_bound_and_distillation_leaves_it(draw):
+    rng = np.random.default_rng([draw, 7])
     d = np.exp(rng.uniform(-4, 2, 30))
     z = 10 * rng.normal(size=30)
     spectrum = Spectrum.from_eigenvalues(d, z)
@@ -72,28 +76,51 @@ def test_one_round_and_flow_stay_within_the_bound_and_distillation_leaves_it(rng
         assert 0 <= sparsity_exponent(1 - np.exp(-2 * d * time), d, weights) <= 1
     many = distill_to_tolerance(spectrum, 1.0)
     assert sparsity_exponent(many.filter(many.rounds), d, weights) > 1
-    assert sparsity_exponent(d**1.7, d, weights) == pytest.approx(1.7)
 
 
-def test_gradient_flow_of_a_linear_network_is_the_closed_form(rng):
+def test_the_exponent_is_that_of_a_power_law_and_counts_filters_below_zero(rng):
+    d, weights = np.exp(rng.uniform(-2, 2, 30)), rng.uniform(0.5, 2, 30)
+    assert sparsity_exponent(3 * d**1.7, d, weights) == pytest.approx(1.7, abs=1e-6)
+    filters = d**1.7 - 0.2
+    assert filters.min() < 0
+    found = sparsity_exponent(filters, d, weights)
+
+    def misfit(s):
+        a = np.linalg.lstsq((np.sqrt(weights) * d**s)[:, None], np.sqrt(weights) * filters, rcond=None)[0]
+        return weights @ (filters - a * d**s) ** 2
+
+    assert misfit(found) < min(misfit(found - 0.01), misfit(found + 0.01))
+
+
+def linear(rng):
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Linear(9, 1, bias=False)).double()
+    network = torch.nn.Sequential(torch.nn.Linear(9, 1, bias=False))
     x, y = rng.normal(size=(6, 9)), rng.normal(size=6)
     d, v = np.linalg.eigh(x @ x.T / 6)
-    times = (0.1, 1.0)
-    for time, h in zip(times, gradient_flow(network, x, y, times, d[-1] * 100), strict=True):
-        np.testing.assert_allclose(h, v @ ((1 - np.exp(-2 * d * time)) * (v.T @ y)), atol=2e-3)
+    return CentredNetwork(network, x), y, d, v
 
 
-def test_a_cell_of_early_stopping_holds_theory_and_network():
-    unit = measure_stopping(
-        StoppingConfig(
-            MatchedConfig("digits-3-8", 0.2, 48, 0, n_train=30), stops=(0.2, 0.5), times=(0.1, 0.5)
-        )
-    )
+def test_gradient_flow_of_a_linear_network_is_the_closed_form_at_the_error_asked_for(rng):
+    centred, y, d, v = linear(rng)
+    errors = np.mean(y**2) * np.array([0.2, 0.7])
+    flow = gradient_flow(centred, y, errors, d[-1] * 100, 100_000)
+    for error, h in zip(errors, flow, strict=True):
+        assert np.mean((h - y) ** 2) == pytest.approx(error, rel=1e-4)
+        np.testing.assert_allclose(h, v @ (flow_filter(d, v.T @ y, 6 * error) * (v.T @ y)), atol=2e-3)
+    assert np.isnan(gradient_flow(centred, y, errors[:1], d[-1] * 100, 3)).all()
+
+
+def test_early_stopping_is_compared_at_the_same_training_error():
+    unit = measure_stopping(StoppingConfig(MatchedConfig("digits-3-8", 0.1, 24, 0, n_train=20)))
     theory = unit["exponent"].sel(source="theory")
     assert theory.sel(treatment=["one round", "gradient flow"]).max() <= 1
-    assert np.isfinite(unit["exponent"].sel(source="network").isel(point=0)).all()
+    for source in ("theory", "network"):
+        error = unit["error"].sel(source=source)
+        for name in ("one round", "gradient flow"):
+            np.testing.assert_allclose(
+                error.sel(treatment=name), error.sel(treatment="distillation"), rtol=2e-3
+            )
+    assert np.isfinite(unit["exponent"].sel(source="network", round=1)).all()
 
 
 @pytest.mark.parametrize("network", ["resnet10", "vgg"])
