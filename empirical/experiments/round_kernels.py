@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import scipy.stats
 from torch import Tensor, nn
@@ -33,8 +35,10 @@ class RoundKernel:
     """
 
     def __init__(self, network: nn.Module, inputs: Tensor, given: Array, first_error: float) -> None:
-        self.network, self.inputs, self.level = network, inputs, 1 / given.shape[1]
-        gram = tangent_kernel(network, inputs).astype(np.float64) if np.isfinite(first_error) else None
+        # In single precision the gram of nearly equal features is no gram up to rounding.
+        self.network = copy.deepcopy(network).double()
+        self.inputs, self.level = inputs, 1 / given.shape[1]
+        gram = tangent_kernel(self.network, inputs) if np.isfinite(first_error) else None
         self.spectrum = (
             None
             if gram is None or not np.isfinite(gram).all()
@@ -54,7 +58,7 @@ class RoundKernel:
         if not len(ridge):  # the first fit is no better than none
             return unknown
         run = distill_with_ridge(self.spectrum, float(ridge[0]), rounds)
-        cross = tangent_kernel(self.network, inputs, self.inputs).astype(np.float64)
+        cross = tangent_kernel(self.network, inputs, self.inputs)
         outputs = [run.predict(cross, t) for t in range(1, rounds + 1)]
         return np.array([np.mean(h.argmax(axis=1) == labels) for h in outputs])
 

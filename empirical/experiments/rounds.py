@@ -13,6 +13,7 @@ import xarray as xr
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...theory import one_hot
 from ...theory.base.validation import (
     Array,
     check_choice,
@@ -22,7 +23,6 @@ from ...theory.base.validation import (
     check_nonnegative,
     check_seeds,
 )
-from ...theory.labels.soft_targets import one_hot
 from ..data.cifar import CropAndFlip
 from ..data.problems import Problems, Split, draw_problems
 from ..jobs.threads import one_thread

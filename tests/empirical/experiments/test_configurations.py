@@ -63,7 +63,7 @@ CASES = [
     (BiasVariance(), {"wsl_alpha": NAN}, "wsl_alpha"),
     (MATCHED, {"epsilon": 0.0}, "epsilon"),
     (MATCHED, {"width": 0}, "width"),
-    (StoppingConfig(MATCHED), {"times": (0.0,)}, "each of times"),
+    (StoppingConfig(MATCHED), {"largest_error": 1.0}, "largest_error"),
     (ProgressiveKernel(), {"final": 1.1}, "final"),
     (ProgressiveKernel(), {"steps": 0}, "steps"),
     (KernelRounds("digits", 10, 10, 0.1, 0.1, 1.0, 0), {"gamma": 0.0}, "gamma"),
