@@ -1,5 +1,5 @@
 """``python -m selfdistill.figures`` is the ``selfdistill`` command."""
 
-from .cli.app import main
+from .cli.entry import main
 
 main()

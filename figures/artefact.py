@@ -1,35 +1,33 @@
-"""Artefact: a figure module found by its place, measured with resumption, judged, drawn and written."""
+"""Artefact: a figure module found by its place, measured with resumption, judged and drawn.
+
+Finding and naming artefacts takes no time; what measuring and drawing need is imported when they are asked for.
+"""
 
 from __future__ import annotations
 
 import ast
 import difflib
 import importlib
-import json
+import importlib.util
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import xarray as xr
-from matplotlib.figure import Figure
+from .presets import PAPERS
 
-from ..empirical.jobs.runner import run_job
-from ..empirical.jobs.store import write_dataset
-from ..theory import InputError
-from .claim import Claim, correct_for_number
-from .scale import Scale
-from .style import house_style
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
 
-PAPERS = {
-    "mobahi2020": "Mobahi, Farajtabar & Bartlett 2020",
-    "jeong2025": "Jeong & Chung 2025",
-    "zhang2020": "Zhang & Sabuncu 2020",
-    "zhou2021": "Zhou et al. 2021",
-    "kim2021": "Kim et al. 2021",
-}
+    from .claim import Claim
+    from .scale import Scale
+
+# Artefacts that have moved to another folder keep their old names too.
+FORMER_KEYS = {"mobahi2020.scaling": "beyond.scaling"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,19 @@ class Artefact:
         """The rest of the docstring: what the figure shows."""
         return "\n".join(self.docstring.splitlines()[1:]).strip()
 
+    def missing_packages(self) -> list[str]:
+        """Names of the optional packages that its module lists in ``PACKAGES`` and that are not installed."""
+        tree = ast.parse(self.source.read_text(encoding="utf-8"))
+        listed = next(
+            (
+                ast.literal_eval(node.value)
+                for node in tree.body
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PACKAGES"
+            ),
+            (),
+        )
+        return [name for name in listed if importlib.util.find_spec(name) is None]
+
     def data_sets(self, scale: Scale) -> set[str]:
         """Names of the data that must be fetched before it can be measured; most need none."""
         try:
@@ -79,31 +90,43 @@ class Artefact:
 
     def measure(self, scale: Scale) -> xr.Dataset:
         """Measure, or read the kept measurement of the same code, scale, seed and device."""
+        from ..empirical.jobs.runner import run_job
+
         key = (self.key, scale.name, scale.seed, scale.device)
         return run_job(self.module.measure, scale, cache=scale.cache, key=key)
 
     def claims(self, data: xr.Dataset) -> list[Claim]:
         """Check what must hold of the data."""
+        from .claim import correct_for_number
+
         found = [claim.located(self.paper, self.key) for claim in self.module.claims(data)]
         return correct_for_number(found)
 
     def draw(self, data: xr.Dataset) -> Figure:
         """Draw the picture in the house style."""
+        from .style import house_style
+
         with house_style():
             figure: Figure = self.module.draw(data)
         return figure
 
 
 def find_artefacts() -> list[Artefact]:
-    """Every figure module, in the order of papers and names. Adding a figure is adding a file.
+    """Every figure module, paper by paper in the order of its story. Adding a figure is adding a file.
 
-    A module whose name begins with an underscore is none: it holds what figures of the paper share.
+    A paper's package may name its figures in ``ORDER``; those that it does not name follow by name. A module whose
+    name begins with an underscore is none: it holds what figures of the paper share.
     """
-    return [
-        Artefact(paper, path.stem)
-        for paper in PAPERS
-        for path in sorted((Path(__file__).parent / paper).glob("[!_.]*.py"))
-    ]
+    return [Artefact(paper, name) for paper in PAPERS for name in _in_order(paper)]
+
+
+def _in_order(paper: str) -> list[str]:
+    folder = Path(__file__).parent / paper
+    names = sorted(path.stem for path in folder.glob("[!_.]*.py"))
+    if not names:
+        return []
+    order: tuple[str, ...] = getattr(importlib.import_module(f"{__package__}.{paper}"), "ORDER", ())
+    return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
 
 
 def select_artefacts(names: list[str]) -> list[Artefact]:
@@ -119,8 +142,11 @@ def select_artefacts(names: list[str]) -> list[Artefact]:
         return artefacts
     chosen: list[Artefact] = []
     for name in names:
-        matching = [a for a in artefacts if name in (a.key, a.name, a.paper)]
+        meant = FORMER_KEYS.get(name, name)
+        matching = [a for a in artefacts if meant in (a.key, a.name, a.paper)]
         if not matching:
+            from ..theory import InputError
+
             raise InputError(f"no artefact is called {name!r}. {_suggestion(name, artefacts)}")
         chosen += [a for a in matching if a not in chosen]
     return chosen
@@ -148,19 +174,3 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text atomically."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def save(artefact: Artefact, data: xr.Dataset, figure: Figure, folder: Path) -> Path:
-    """Write the data and the picture of an artefact; return the picture's path."""
-    write_dataset(data, folder / f"{artefact.key}.nc")
-    picture = folder / f"{artefact.key}.png"
-    write_atomically(picture, lambda temporary: figure.savefig(temporary, format="png", dpi=150))
-    return picture
-
-
-def save_claims(claims: list[Claim], folder: Path) -> None:
-    """Write ``claims.json``, a list of the fields of every claim."""
-    write_text(
-        folder / "claims.json",
-        json.dumps([claim.to_json() for claim in claims], indent=1, ensure_ascii=False),
-    )

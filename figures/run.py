@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import xarray as xr
+from matplotlib.figure import Figure
+
+from ..empirical.jobs.store import write_dataset
 from ..theory import InputError
-from .artefact import Artefact, save
+from .artefact import Artefact, write_atomically, write_text
 from .claim import Claim
 from .scale import Scale
 
@@ -83,36 +88,64 @@ def check_device(device: str) -> str:
     return device
 
 
-def fetch_data(artefacts: Sequence[Artefact], scale: Scale) -> None:
-    """Find or download the data that artefacts need, so that what is missing ends a run before any work.
+def find_obstacles(artefacts: Sequence[Artefact], scale: Scale) -> dict[Artefact, str]:
+    """Find, before any work, which artefacts cannot be run here and why; data that they need are downloaded.
 
     Raises
     ------
     InputError
-        If they cannot be had.
+        If none of them can be run.
     """
-    needed = set[str]().union(*(artefact.data_sets(scale) for artefact in artefacts))
-    if needed:
-        from ..empirical.data.cifar import locate
+    said: dict[str, str] = {}
+    obstacles: dict[Artefact, str] = {}
+    for artefact in artefacts:
+        if missing := artefact.missing_packages():
+            names = " ".join(missing)
+            obstacles[artefact] = f"{artefact.key} needs {names}: python -m pip install {names}"
+            continue
+        for name in sorted(artefact.data_sets(scale)):
+            if name not in said:
+                said[name] = _why_missing(name)
+            if said[name]:
+                obstacles[artefact] = f"{artefact.key} needs {name}: {said[name]}"
+    if obstacles and len(obstacles) == len(artefacts):
+        raise InputError(" ".join(dict.fromkeys(obstacles.values())))
+    return obstacles
 
-        for name in sorted(needed):
-            locate(name)
+
+def _why_missing(data_set: str) -> str:
+    """Find or download a data set; return why it cannot be had, or nothing."""
+    from ..empirical.data.cifar import locate  # brings torch along, which most runs need anyway, but not all
+
+    try:
+        locate(data_set)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def run_artefacts(
-    artefacts: Sequence[Artefact], scale: Scale, folder: Path | None, watcher: Watcher | None = None
+    artefacts: Sequence[Artefact],
+    scale: Scale,
+    folder: Path | None,
+    watcher: Watcher | None = None,
+    obstacles: Mapping[Artefact, str] | None = None,
 ) -> list[Outcome]:
     """Run artefacts in order; with a folder, write picture and data of each as soon as it is finished.
 
-    An artefact that breaks is reported in its outcome and does not spoil the others. An interruption
-    (Ctrl-C) ends the run; the outcomes up to then are returned.
+    An artefact that breaks, or that has an obstacle, is reported in its outcome and does not spoil the others.
+    An interruption (Ctrl-C) ends the run; the outcomes up to then are returned.
     """
     watcher = watcher or Watcher()
+    obstacles = obstacles or {}
     outcomes: list[Outcome] = []
     try:
         for artefact in artefacts:
             watcher.started(artefact)
-            outcomes.append(_run(artefact, replace(scale, progress=watcher.job), folder))
+            if artefact in obstacles:
+                outcomes.append(Outcome(artefact, [], None, 0.0, obstacles[artefact]))
+            else:
+                outcomes.append(_run(artefact, replace(scale, progress=watcher.job), folder))
             watcher.finished(outcomes[-1])
     except KeyboardInterrupt:
         pass
@@ -130,3 +163,19 @@ def _run(artefact: Artefact, scale: Scale, folder: Path | None) -> Outcome:
     except Exception:
         return Outcome(artefact, [], None, time.perf_counter() - start, traceback.format_exc())
     return Outcome(artefact, claims, picture, time.perf_counter() - start)
+
+
+def save(artefact: Artefact, data: xr.Dataset, figure: Figure, folder: Path) -> Path:
+    """Write the data and the picture of an artefact; return the picture's path."""
+    write_dataset(data, folder / f"{artefact.key}.nc")
+    picture = folder / f"{artefact.key}.png"
+    write_atomically(picture, lambda temporary: figure.savefig(temporary, format="png", dpi=150))
+    return picture
+
+
+def save_claims(claims: list[Claim], folder: Path) -> None:
+    """Write ``claims.json``, a list of the fields of every claim."""
+    write_text(
+        folder / "claims.json",
+        json.dumps([claim.to_json() for claim in claims], indent=1, ensure_ascii=False),
+    )

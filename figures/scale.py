@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from ..empirical.jobs.runner import Argument, run_jobs
 from ..theory.base.validation import InputError, check_count
+from .presets import LARGEST_SEED, ScaleName
 
 T = TypeVar("T")
-ScaleName = Literal["smoke", "quick", "thorough", "full"]
-# Seeds of networks and splits are counted up from the run's, and must fit into what torch and NetCDF take.
-LARGEST_SEED = 1_000_000
 
 
 @dataclass(frozen=True)

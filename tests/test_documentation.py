@@ -51,7 +51,7 @@ def test_commands_can_be_given(page):
         elif words[0] == "selfdistill" and words[1] != "--install-completion":
             end = words.index(">") if ">" in words else len(words)
             group = typer.main.get_command(app)
-            command = group.get_command(None, words[1])
+            _, command, _ = group.resolve_command(group.make_context("selfdistill", ["list"]), words[1:])
             assert command is not None, f"{page.name}:{line}"
             command.make_context(words[1], words[2:end])
 

@@ -148,7 +148,7 @@ def test_what_a_wheel_installs_works_away_from_the_sources(wheel, tmp_path):
     points = (
         zipfile.ZipFile(wheel).read(f"selfdistill-{PROJECT['version']}.dist-info/entry_points.txt").decode()
     )
-    assert "selfdistill = selfdistill.figures.cli.app:main" in points
+    assert "selfdistill = selfdistill.figures.cli.entry:main" in points
 
 
 # --- metadata -------------------------------------------------------------------------------------

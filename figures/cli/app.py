@@ -1,45 +1,65 @@
-"""The command line: reproduce, verify, list, rounds; its exit codes are in the help."""
+"""The command line: its commands and options; what they do is imported when one is given."""
 
 from __future__ import annotations
 
+import ast
+import codecs
 import errno
+import importlib
+import io
 import json
-import shlex
 import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from typer.core import TyperGroup
 
-from ...theory import InputError
-from ..artefact import PAPERS, Artefact, save_claims, select_artefacts, write_text
-from ..own_data.command import rounds
-from ..report.page import render_report
-from ..run import Outcome, Watcher, check_device, fetch_data, prepare_folder, run_artefacts
-from ..scale import LARGEST_SEED, Scale, ScaleName
-from .costs import read_costs
-from .printing import claims_table, outcome_line, run_json, summary
+from ..artefact import find_artefacts, select_artefacts
+from ..presets import LARGEST_SEED, PAPERS, ScaleName
 
+# Commands on a user's own data, each a function of its own name in a module that is imported when it is given.
+OWN_DATA = {
+    "rounds": (
+        "command",
+        "selfdistill rounds data.csv --target price --epsilon 0.1 --standardize --center",
+        "selfdistill rounds data.csv --target price --kernel rbf --gamma 0.5 --epsilon 0.1 --plot rounds.png",
+        "selfdistill rounds grams.npz --target y --kernel precomputed --epsilon 0.1 --json",
+    ),
+}
+
+
+class LateGroup(TyperGroup):
+    """Shows a line about every command, and builds one of `OWN_DATA` only when it is given."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the real command in place of its line in the help."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, own_data_command(name) if name in OWN_DATA else command, rest
+
+
+def own_data_command(name: str) -> Any:
+    """Build a command on a user's own data from the function that does the work."""
+    module, *lines = OWN_DATA[name]
+    late = typer.Typer(context_settings=HELP)
+    function = getattr(importlib.import_module(f"selfdistill.figures.own_data.{module}"), name)
+    late.command(name=name, epilog=examples(*lines))(function)
+    return typer.main.get_command(late)
+
+
+HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="selfdistill",
     epilog="Exit codes: 0 done; 1 a theorem failed or an artefact broke; 2 the input cannot be used, or a file "
     "cannot be written; 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
+    cls=LateGroup,
 )
 console = Console()
 errors = Console(stderr=True)
@@ -47,9 +67,8 @@ errors = Console(stderr=True)
 
 def artefact_names(incomplete: str) -> list[str]:
     """Complete the name of an artefact or a paper."""
-    folder = Path(__file__).parents[1]
-    files = [f"{paper}.{p.stem}" for paper in PAPERS for p in (folder / paper).glob("[!_]*.py")]
-    return [name for name in (*PAPERS, *sorted(files)) if name.startswith(incomplete)]
+    names = (*PAPERS, *sorted(artefact.key for artefact in find_artefacts()))
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def scale_names(incomplete: str) -> list[str]:
@@ -127,17 +146,11 @@ def reproduce(
 
     Finished work is kept in the output folder: after an interruption the same command goes on from there.
     """
-    chosen = select_artefacts(artefacts or [])
-    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=out / ".cache")
-    folder = prepare_folder(out)
-    fetch_data(chosen, run)
-    outcomes = watched(chosen, run, folder, quiet=quiet or as_json)
-    save_claims([claim for outcome in outcomes for claim in outcome.claims], folder)
-    write_text(folder / "report.html", render_report(outcomes, run))
-    show(outcomes, run, as_json=as_json)
-    if not quiet and not as_json:
-        console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
-    finish(chosen, outcomes, f"What is finished is kept in {folder}. To go on, run the same command again:")
+    from . import session
+
+    session.reproduce(
+        artefacts or [], out, scale=scale, device=device, seed=seed, jobs=jobs, quiet=quiet, as_json=as_json
+    )
 
 
 @app.command(epilog=examples("selfdistill verify", "selfdistill verify jeong2025 --scale quick --json"))
@@ -151,20 +164,19 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check every claim and print the table; exit with 1 if a theorem fails. Writes nothing."""
-    chosen = select_artefacts(artefacts or [])
-    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=None)
-    fetch_data(chosen, run)
-    outcomes = watched(chosen, run, None, quiet=quiet or as_json)
-    if not quiet and not as_json:
-        console.print(claims_table([claim for outcome in outcomes for claim in outcome.claims]))
-    show(outcomes, run, as_json=as_json)
-    finish(chosen, outcomes, "Nothing was written, and nothing is kept. To start again:")
+    from . import session
+
+    session.verify(
+        artefacts or [], scale=scale, device=device, seed=seed, jobs=jobs, quiet=quiet, as_json=as_json
+    )
 
 
 @app.command(name="list", epilog=examples("selfdistill list", "selfdistill list jeong2025 --json"))
 def list_artefacts(artefacts: Names = None, quiet: QuietNames = False, as_json: JsonOption = False) -> None:
     """List the artefacts, one line each, with the seconds that each takes at smoke and quick scale."""
-    chosen, costs = select_artefacts(artefacts or []), read_costs()
+    chosen = select_artefacts(artefacts or [])
+    kept = Path(__file__).parents[1] / "data" / "costs.json"
+    costs = json.loads(kept.read_text(encoding="utf-8"))["seconds"]
     if as_json:
         rows = [
             {"artefact": a.key, "paper": PAPERS[a.paper], "title": a.title, "seconds": costs.get(a.key, {})}
@@ -180,73 +192,18 @@ def list_artefacts(artefacts: Names = None, quiet: QuietNames = False, as_json: 
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-app.command(
-    epilog=examples(
-        "selfdistill rounds data.csv --target price --epsilon 0.1 --standardize --center",
-        "selfdistill rounds data.csv --target price --kernel rbf --gamma 0.5 --epsilon 0.1 --plot rounds.png",
-        "selfdistill rounds grams.npz --target y --kernel precomputed --epsilon 0.1 --json",
-    )
-)(rounds)
+def first_line(module: str, function: str) -> str:
+    """First line of a function's docstring, read without importing its module."""
+    source = Path(__file__).parents[1] / "own_data" / f"{module}.py"
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    (found,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function)
+    return (ast.get_docstring(found) or "").splitlines()[0]
 
 
-def make_scale(name: str, *, seed: int, device: str, jobs: int, cache: Path | None) -> Scale:
-    """Build the run's scale, with its input checked."""
-    if name not in get_args(ScaleName):
-        raise InputError(f"--scale must be one of {', '.join(get_args(ScaleName))}; got {name!r}.")
-    return Scale(cast(ScaleName, name), seed, check_device(device), jobs, cache)
-
-
-def watched(artefacts: list[Artefact], scale: Scale, folder: Path | None, *, quiet: bool) -> list[Outcome]:
-    """Run artefacts under a progress display."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors, disable=quiet, transient=True) as progress:
-        whole = progress.add_task("artefacts", total=len(artefacts))
-        part = progress.add_task("", total=None)
-
-        def started(artefact: Artefact) -> None:
-            progress.reset(part, description=artefact.key, total=None)
-
-        def job(done: int, total: int) -> None:
-            progress.update(part, completed=done, total=total)
-
-        def finished(outcome: Outcome) -> None:
-            progress.advance(whole)
-            if not quiet:
-                progress.console.print(outcome_line(outcome), highlight=False)
-
-        return run_artefacts(artefacts, scale, folder, Watcher(started, job, finished))
-
-
-def show(outcomes: list[Outcome], scale: Scale, *, as_json: bool) -> None:
-    """Print the verdicts, or the whole run as JSON."""
-    if as_json:
-        typer.echo(json.dumps(run_json(outcomes, scale), indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        console.print(summary([claim for outcome in outcomes for claim in outcome.claims]))
-
-
-def finish(chosen: list[Artefact], outcomes: list[Outcome], kept: str) -> None:
-    """Exit with the code that the outcomes call for; say what is kept of an interrupted run."""
-    if len(outcomes) < len(chosen):
-        errors.print(
-            f"[yellow]interrupted[/] after {len(outcomes)} of {len(chosen)} artefacts. {escape(kept)}\n"
-            f"  selfdistill {escape(shlex.join(sys.argv[1:]))}",
-            soft_wrap=True,
-        )
-        raise typer.Exit(130)
-    failed = [c for o in outcomes for c in o.claims if c.kind == "theorem" and c.verdict == "fails"]
-    for claim in failed:
-        errors.print(f"[red]theorem {claim.id} {claim.verdict}[/] in {claim.artefact}: {claim.statement}")
-    if failed or any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1)
+for _name, (_module, *_) in OWN_DATA.items():
+    app.command(name=_name, help=first_line(_module, _name))(
+        lambda: None
+    )  # LateGroup puts the real one in its place
 
 
 def main() -> None:
@@ -259,15 +216,35 @@ def main() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
+    codecs.register_error("selfdistill", write_what_the_stream_lacks)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="selfdistill")
     try:
         app()
     except SystemExit as stop:
         sys.exit(130 if interruptions else stop.code)
-    except InputError as error:
-        errors.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (ValueError, OSError) as error:
+        errors.print(f"[red]error:[/] {escape(explain(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except OSError as error:
+
+
+def explain(error: ValueError | OSError) -> str:
+    """Return what to tell a user of what went wrong; what is nobody's input and no file's fault is raised."""
+    if isinstance(error, OSError):
         full = " The disk is full: free some space and run again." if error.errno == errno.ENOSPC else ""
-        message = escape(f"{error}.{full} What was finished is kept.")
-        errors.print(f"[red]error:[/] {message}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        return f"{error}.{full} What was finished is kept."
+    from ...theory.base.validation import InputError
+
+    if not isinstance(error, InputError):
+        raise error
+    return str(error)
+
+
+def write_what_the_stream_lacks(error: UnicodeError) -> tuple[str, int]:
+    r"""Stand in for characters that an output's encoding lacks: ``\uXXXX``, as JSON writes them too."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

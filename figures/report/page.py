@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from ..artefact import PAPERS
+from ..presets import PAPERS
 from ..run import Outcome
 from ..scale import Scale
 from .explorer import explorer_data

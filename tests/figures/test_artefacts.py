@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from selfdistill.empirical.jobs.store import read_dataset
-from selfdistill.figures.artefact import PAPERS, find_artefacts, save, select_artefacts
+from selfdistill.figures.artefact import PAPERS, find_artefacts, select_artefacts
+from selfdistill.figures.run import save
 from selfdistill.figures.scale import Scale
 from selfdistill.theory import InputError
 

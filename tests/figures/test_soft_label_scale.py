@@ -9,7 +9,7 @@ from selfdistill.empirical.experiments import comparison
 from selfdistill.empirical.experiments.comparison import Comparison
 from selfdistill.figures import soft_label_scale
 from selfdistill.figures.artefact import find_artefacts, select_artefacts
-from selfdistill.figures.run import fetch_data
+from selfdistill.figures.run import find_obstacles
 from selfdistill.figures.scale import Scale
 from selfdistill.figures.soft_label_scale import (
     Setting,
@@ -102,9 +102,12 @@ def test_artefacts_show_settings_of_different_sizes(artefact, cifar, monkeypatch
         assert axes.has_data() or axes.tables
 
 
-def test_data_that_cannot_be_had_end_a_run_before_any_work(tmp_path, monkeypatch):
+def test_data_that_cannot_be_had_are_named_before_any_work_and_the_others_run(tmp_path, monkeypatch):
     monkeypatch.setenv("SELFDISTILL_CIFAR", str(tmp_path))
-    with pytest.raises(InputError, match=r"holds neither.*cifar-10"):
-        fetch_data(select_artefacts([]), Scale("full"))
-    fetch_data(select_artefacts([]), Scale("quick"))
-    fetch_data(select_artefacts(["sinusoid"]), Scale("full"))
+    shared, alone = select_artefacts(["teachers"]), select_artefacts(["sinusoid"])
+    obstacles = find_obstacles(shared + alone, Scale("full"))
+    assert list(obstacles) == shared
+    assert "holds neither" in obstacles[shared[0]]
+    with pytest.raises(InputError, match=r"holds neither.*cifar-100"):
+        find_obstacles(shared, Scale("full"))
+    assert find_obstacles(shared + alone, Scale("quick")) == {}

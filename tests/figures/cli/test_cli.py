@@ -79,6 +79,7 @@ def test_list_has_a_line_an_artefact():
             "seed must be at most 1000000",
         ),
         (["reproduce", "sinusoid", "--out", "taken/out"], "cannot write to the output folder"),
+        (["reproduce", "sinusoid", "--seed", str(2**40)], "seed must be at most 1000000"),
         (["reproduce", "--jobs", "0"], "jobs"),
     ],
 )
@@ -118,3 +119,46 @@ def test_an_interrupted_run_keeps_what_is_finished_and_goes_on(tmp_path):
     assert finished
     assert {c["artefact"] for c in json.loads((out / "claims.json").read_text())} <= finished
     assert not [p for p in Path(out).iterdir() if p.suffix == ".png" and p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"]])
+def test_what_only_shows_names_starts_at_once(arguments):
+    """Processor time, the interpreter's own start included: under 0.7 s, where importing everything takes 3 s."""
+    code = (
+        "import sys, time\n"
+        f"sys.argv = ['selfdistill', *{arguments!r}]\n"
+        "from selfdistill.figures.cli.entry import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    print(time.process_time(), sorted(sys.modules), file=sys.stderr)\n"
+    )
+    fastest = []
+    for _ in range(2):
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+        seconds, modules = said.split(" ", 1)
+        fastest.append(float(seconds))
+        assert not {"numpy", "torch", "xarray", "matplotlib", "pandas"} & set(
+            json.loads(modules.replace("'", '"'))
+        )
+    assert min(fastest) < 0.7
+
+
+def test_an_output_that_is_not_utf_8_is_written_all_the_same(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for arguments in (["list"], ["verify", "near_interpolation"], ["verify", "near_interpolation", "--json"]):
+        done = subprocess.run([*COMMAND, *arguments], capture_output=True, env=environment, timeout=120)
+        assert done.returncode == 0, done.stderr
+        said = done.stdout.decode("ascii")
+    assert [a["artefact"] for a in json.loads(said)["artefacts"]] == ["mobahi2020.near_interpolation"]
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    done = selfdistill("reproduce", "near_interpolation", "--scale", "smoke", "--out", "a[/b]", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a[/b]/report.html" in "".join(done.stdout.split())
+    assert (tmp_path / "a[" / "b]" / "report.html").exists()
+
+
+def test_no_more_processes_are_started_than_the_machine_has_room_for():
+    done = selfdistill("verify", "near_interpolation", "--jobs", "6400")
+    assert done.returncode == 0, done.stderr
+    assert "--jobs 6400: this machine has cores and free memory for" in " ".join(done.stderr.split())

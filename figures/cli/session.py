@@ -1,0 +1,149 @@
+"""What `reproduce` and `verify` do once their options are read."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import cast, get_args
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ...empirical.jobs.runner import affordable_processes
+from ...theory import InputError
+from ..artefact import Artefact, select_artefacts, write_text
+from ..presets import ScaleName
+from ..report.page import render_report
+from ..run import (
+    Outcome,
+    Watcher,
+    check_device,
+    find_obstacles,
+    prepare_folder,
+    run_artefacts,
+    save_claims,
+)
+from ..scale import Scale
+from .printing import claims_table, outcome_line, run_json, summary
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def reproduce(
+    names: list[str],
+    out: Path,
+    *,
+    scale: str,
+    device: str,
+    seed: int,
+    jobs: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Run artefacts and leave pictures, data, claims and report in a folder."""
+    chosen = select_artefacts(names)
+    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=out / ".cache")
+    folder = prepare_folder(out)
+    outcomes = watched(chosen, run, folder, quiet=quiet or as_json)
+    save_claims([claim for outcome in outcomes for claim in outcome.claims], folder)
+    write_text(folder / "report.html", render_report(outcomes, run))
+    show(outcomes, run, as_json=as_json)
+    if not quiet and not as_json:
+        console.print("Report:", str(folder / "report.html"), soft_wrap=True, markup=False, highlight=False)
+    finish(chosen, outcomes, f"What is finished is kept in {folder}. To go on, run the same command again:")
+
+
+def verify(
+    names: list[str], *, scale: str, device: str, seed: int, jobs: int, quiet: bool, as_json: bool
+) -> None:
+    """Run artefacts and print the table of their claims."""
+    chosen = select_artefacts(names)
+    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=None)
+    outcomes = watched(chosen, run, None, quiet=quiet or as_json)
+    if not quiet and not as_json:
+        console.print(claims_table([claim for outcome in outcomes for claim in outcome.claims]))
+    show(outcomes, run, as_json=as_json)
+    finish(chosen, outcomes, "Nothing was written, and nothing is kept. To start again:")
+
+
+def make_scale(name: str, *, seed: int, device: str, jobs: int, cache: Path | None) -> Scale:
+    """Build the run's scale, with its input checked."""
+    if name not in get_args(ScaleName):
+        raise InputError(f"--scale must be one of {', '.join(get_args(ScaleName))}; got {name!r}.")
+    processes = affordable_processes(jobs)
+    if processes < jobs:
+        errors.print(
+            f"--jobs {jobs}: this machine has cores and free memory for {processes}, so {processes} are used.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return Scale(cast(ScaleName, name), seed, check_device(device), processes, cache)
+
+
+def watched(artefacts: list[Artefact], scale: Scale, folder: Path | None, *, quiet: bool) -> list[Outcome]:
+    """Run artefacts under a progress display; what cannot be run here is said first."""
+    obstacles = find_obstacles(artefacts, scale)
+    for obstacle in obstacles.values():
+        errors.print(f"not run: {obstacle}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, disable=quiet, transient=True) as progress:
+        whole = progress.add_task("artefacts", total=len(artefacts))
+        part = progress.add_task("", total=None)
+
+        def started(artefact: Artefact) -> None:
+            progress.reset(part, description=artefact.key, total=None)
+
+        def job(done: int, total: int) -> None:
+            progress.update(part, completed=done, total=total)
+
+        def finished(outcome: Outcome) -> None:
+            progress.advance(whole)
+            if not quiet:
+                progress.console.print(outcome_line(outcome), highlight=False)
+
+        return run_artefacts(artefacts, scale, folder, Watcher(started, job, finished), obstacles)
+
+
+def show(outcomes: list[Outcome], scale: Scale, *, as_json: bool) -> None:
+    """Print the verdicts, or the whole run as JSON."""
+    if as_json:
+        typer.echo(json.dumps(run_json(outcomes, scale), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        console.print(summary([claim for outcome in outcomes for claim in outcome.claims]))
+
+
+def finish(chosen: list[Artefact], outcomes: list[Outcome], kept: str) -> None:
+    """Exit with the code that the outcomes call for; say what is kept of an interrupted run."""
+    if len(outcomes) < len(chosen):
+        errors.print(
+            f"[yellow]interrupted[/] after {len(outcomes)} of {len(chosen)} artefacts. {escape(kept)}\n"
+            f"  selfdistill {escape(shlex.join(sys.argv[1:]))}",
+            soft_wrap=True,
+        )
+        raise typer.Exit(130)
+    failed = [c for o in outcomes for c in o.claims if c.kind == "theorem" and c.verdict == "fails"]
+    for claim in failed:
+        errors.print(f"[red]theorem {claim.id} {claim.verdict}[/] in {claim.artefact}: {claim.statement}")
+    if failed or any(outcome.error for outcome in outcomes):
+        raise typer.Exit(1)
