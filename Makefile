@@ -49,8 +49,9 @@ gallery: $(READY)
 	$(BIN)/selfdistill reproduce --scale quick --out $(OUT) --jobs $(JOBS)
 	rm -f figures/gallery/*.png && cp $(OUT)/*.png figures/gallery/
 
+# A source distribution, and the wheel that is built from it.
 wheel: $(READY)
-	$(BIN)/python -m pip wheel --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m build --outdir build/wheel .
 
 clean:
 	rm -rf build $(OUT) $(VENV)

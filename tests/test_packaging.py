@@ -3,20 +3,20 @@
 import ast
 import doctest
 import importlib
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("theory", "empirical", "figures")  # from the ground up
@@ -95,28 +95,89 @@ def test_the_examples_in_docstrings_run(path):
 # --- wheel ----------------------------------------------------------------------------------------
 
 
-def build_options():
-    """Build with the setuptools that is here, if it is recent enough; else let pip fetch one."""
-    try:
-        recent = Version(version("setuptools")) >= Version("77")
-    except PackageNotFoundError:
-        recent = False
-    return ["--no-build-isolation"] if recent else []
+# What the standard build front end calls, for where that is not installed.
+HOOK = "import sys, setuptools.build_meta as b; b.build_sdist(sys.argv[1])"
+
+
+def sdist_command(folder):
+    """Some folder called build may lie where Python looks: the front end is the one that has a file."""
+    if getattr(importlib.util.find_spec("build"), "origin", None):
+        return [sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", str(folder), "."]
+    return [sys.executable, "-c", HOOK, str(folder)]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel of a copy of the sources: what is left in build/ by others must not get in."""
-    folder = tmp_path_factory.mktemp("wheel")
-    unwanted = shutil.ignore_patterns(".*", "build", "out", "dist", "*.egg-info", "__pycache__")
+def built(tmp_path_factory):
+    """The source distribution of a copy of the sources (no leavings of others), and the wheel built from it."""
+    folder = tmp_path_factory.mktemp("built")
+    unwanted = shutil.ignore_patterns(
+        ".git", ".venv", ".*cache", ".hypothesis", "build", "out", "dist", "*.egg-info", "__pycache__"
+    )
     source = shutil.copytree(ROOT, folder / "source", ignore=unwanted)
+    subprocess.run(sdist_command(folder), cwd=source, check=True, capture_output=True)
+    (archive,) = folder.glob("*.tar.gz")
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", *build_options(),
-         "--disable-pip-version-check", "--wheel-dir", str(folder), str(source)],
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+         "--disable-pip-version-check", "--wheel-dir", str(folder), str(archive)],
         check=True, capture_output=True,
     )  # fmt: skip
-    (built,) = folder.glob("*.whl")
-    return built
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    (found,) = built.glob("*.whl")
+    return found
+
+
+def test_a_source_distribution_holds_all_that_builds_tests_and_documents(built):
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as found:
+        names = {name.split("/", 1)[1] for name in found.getnames() if "/" in name}
+    tracked = [
+        p.relative_to(ROOT).as_posix()
+        for folder in ("tests", "docs", ".ci", *FLOORS)
+        for p in (ROOT / folder).rglob("*")
+        if p.is_file() and not {"__pycache__", "_generated"} & set(p.parts)
+    ]
+    top = (
+        "README.md",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "LICENSE",
+        "Makefile",
+        "constraints.txt",
+        "pyproject.toml",
+    )
+    assert len(tracked) > 200
+    assert set(tracked) | set(top) <= names
+    assert not [name for name in names if name.endswith(".pyc") or name.startswith(("build/", "out/"))]
+
+
+def test_the_build_system_asks_for_what_builds_and_nothing_else():
+    system = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert set(system) == {"requires", "build-backend"}
+    assert [Requirement(text).name for text in system["requires"]] == ["setuptools"]
+
+
+def test_every_folder_with_modules_is_installed_as_a_package():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert sorted(listed) == sorted({".".join(("selfdistill", *path.parts[:-1])) for path in SOURCES})
+    assert all((ROOT.joinpath(*name.split(".")[1:]) / "__init__.py").is_file() for name in listed)
+
+
+def test_private_parts_of_libraries_are_bounded_or_not_used():
+    """What a library may change without notice is used of torch alone, which then has an upper bound."""
+    private = re.compile(
+        r"\b(joblib|torch|xarray|sklearn|scipy|numpy|pandas|matplotlib)(?:\.\w+)*\._[a-z]\w*"
+    )
+    used = {
+        found.group(1)
+        for path in SOURCES
+        for found in private.finditer((ROOT / path).read_text(encoding="utf-8"))
+    }
+    required = {Requirement(text).name: Requirement(text).specifier for text in PROJECT["dependencies"]}
+    assert not {name for name in used if not any(s.operator in ("<", "<=") for s in required[name])}
 
 
 def test_a_wheel_holds_selfdistill_only_and_all_of_it(wheel):
@@ -133,6 +194,7 @@ def test_a_wheel_holds_selfdistill_only_and_all_of_it(wheel):
     assert data
     assert {f"selfdistill/{path.as_posix()}" for path in data} <= names
     assert any(name.startswith(f"{information}/licenses/LICENSE") for name in names)
+    assert wheel.stat().st_size < 1_500_000  # no pictures
 
 
 def test_what_a_wheel_installs_works_away_from_the_sources(wheel, tmp_path):
