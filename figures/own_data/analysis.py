@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
 from ...theory import (
     InputError,
@@ -20,81 +19,14 @@ from ...theory import (
 )
 from ...theory.base.validation import check_positive
 from ...theory.distillation.collapse import rounds_bounds
+from .files import listed
+from .kernels import Kernel
 from .paths import Path, choose_path
 from .tables import Table
 
-KERNELS = (*sorted(KERNEL_PARAMS), "precomputed")
 # Rounds are stopped here unless the user names a number: the filters of all rounds take 8 bytes a sample.
 MOST_ROUNDS = 100_000
 MOST_BYTES = 2**30
-# Sums of squares beyond this overflow.
-LARGEST_FEATURE = 1e150
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel by scikit-learn's name, with the parameters that were given.
-
-    Attributes
-    ----------
-    name : str
-        One of ``sklearn.metrics.pairwise``'s kernels, or ``"precomputed"``.
-    parameters : dict
-        gamma, degree, coef0; those left out take scikit-learn's defaults.
-    """
-
-    name: str
-    parameters: dict[str, float]
-
-    def __post_init__(self) -> None:
-        if self.name not in KERNELS:
-            raise InputError(f"--kernel must be one of {', '.join(KERNELS)}; got {self.name!r}.")
-        takes = set(KERNEL_PARAMS.get(self.name, ()))
-        for name in self.parameters:
-            if name not in takes:
-                accepted = ", ".join(f"--{p}" for p in sorted(takes)) or "no parameters"
-                raise InputError(f"the {self.name} kernel has no parameter --{name}; it takes {accepted}.")
-        for name in ("gamma", "degree"):
-            if name in self.parameters:
-                check_positive(self.parameters[name], f"--{name}")
-        if not np.isfinite(self.parameters.get("coef0", 0.0)):
-            raise InputError(f"--coef0 must be a finite number; got {self.parameters['coef0']}.")
-
-    def path(self, features: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> Path:
-        """How the spectrum will be found, and what that costs."""
-        return choose_path(len(features), features.shape[1], target[:1].size, self.name)
-
-    def spectrum(
-        self, features: npt.NDArray[np.float64], target: npt.NDArray[np.float64], path: Path
-    ) -> Spectrum:
-        """Spectrum of this kernel on the features (for ``precomputed``, the features are the gram)."""
-        if path.kind == "factorised features":
-            return Spectrum.from_features(features, target)  # small eigenvalues keep their digits
-        from_gram = Spectrum.from_gram if path.whole_spectrum else Spectrum.krylov
-        if self.name == "precomputed":
-            return from_gram(features, target)
-        if path.kind == "kernel in tiles":
-            return Spectrum.krylov(self.values, target, points=features)
-        return from_gram(self.values(features, features), target)
-
-    def values(self, x: npt.NDArray[np.float64], z: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-        """Kernel (len(x), len(z)) between rows, checked to be finite."""
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
-                values: npt.NDArray[Any] = pairwise_kernels(x, z, metric=self.name, **self.parameters)
-        except ValueError as error:
-            raise InputError(f"the {self.name} kernel cannot take these features: {error}") from None
-        if np.isfinite(values).all():
-            return values
-        if self.parameters.get("degree", 1.0) % 1 and np.isnan(values).any():
-            raise InputError(
-                f"the {self.name} kernel with --degree {self.parameters['degree']:g} is no number where "
-                "gamma·⟨x, x'⟩ + coef0 is negative, as it is for these features. Take a whole degree."
-            )
-        raise InputError(
-            f"the {self.name} kernel is infinite or overflows on these features, whose values go up to "
-            f"{np.abs(x).max():.3g}. Scale them down (--standardize), or choose smaller parameters."
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +43,11 @@ class OwnRounds:
     epsilon : float
     paper_lower, lower : float
     upper : int
-        Bounds on the rounds to collapse: M6, M7, M8.
+        Bounds on the rounds to collapse: the paper's and ours from below, ours from above.
     basis_sizes : ndarray of int (T,)
     sparsity_indices : ndarray (T,)
+    preparation : list of str
+        What was done to the data first, and what is remarkable about it.
     """
 
     table: Table
@@ -127,11 +61,12 @@ class OwnRounds:
     upper: int
     basis_sizes: npt.NDArray[Any]
     sparsity_indices: npt.NDArray[Any]
+    preparation: list[str]
 
     @property
     def notes(self) -> list[str]:
         """What a reader should know besides the numbers."""
-        run, notes = self.trajectory, []
+        run, notes = self.trajectory, list(self.preparation)
         if run.collapsed and run.rounds == 0:
             energy = self.spectrum.energy / self.spectrum.n_samples
             notes.append(
@@ -174,6 +109,7 @@ class OwnRounds:
         run, spectrum = self.trajectory, self.spectrum
         return {
             "target": self.table.target_name,
+            "classes": list(self.table.classes) or None,
             "n_features": len(self.table.feature_names),
             "feature_names": list(self.table.feature_names),
             "n_samples": spectrum.n_samples,
@@ -257,36 +193,52 @@ def distill_table(
         If the kernel's matrix is no gram, the tolerance cannot be reached, or an option is out of range.
     """
     epsilon = check_positive(epsilon, "--epsilon", "It is the mean squared training error of every round.")
-    features, target = table.features, table.target
-    if kernel.name != "precomputed" and np.abs(features).max() > LARGEST_FEATURE:
-        column = int(np.abs(features).max(axis=0).argmax())
+    n_samples = len(table.features)
+    most = most_rounds(n_samples)
+    if max_rounds is not None and max_rounds > most:
         raise InputError(
-            f"the feature {table.feature_names[column]!r} is too large to be squared (up to "
-            f"{np.abs(features).max():.3g}): scale it down first."
+            f"--max-rounds must be at most {most} for {n_samples} samples: what is kept of every round would fill "
+            "the memory. A larger --epsilon collapses sooner."
         )
-    if standardize:
-        if kernel.name == "precomputed":
-            raise InputError("--standardize scales features; a precomputed kernel has none.")
-        features = standardized(features)
-    if center:
-        target = target - target.mean(axis=0)
-    path = kernel.path(features, target)
+    features, notes = kernel.prepare(table.features, table.feature_names, standardize=standardize)
+    target = table.target - table.target.mean(axis=0) if center else table.target
+    if table.classes:
+        notes.append(
+            f"{table.target_name!r} was taken as {len(table.classes)} classes, a column of 0 and 1 each "
+            f"({listed(table.classes, 8)}); ε is the squared error of a sample, summed over them."
+        )
+    path = choose_path(n_samples, features.shape[1], target[:1].size, kernel.name)
     if announce is not None:
         announce(path)
-    spectrum = kernel.spectrum(features, target, path)
-    paper_lower, lower, upper = rounds_bounds(spectrum, epsilon)
-    most = min(MOST_ROUNDS, max(MOST_BYTES // (8 * len(spectrum.eigenvalues)), 1))
-    run = distill_to_tolerance(spectrum, epsilon, most if max_rounds is None else max_rounds)
+    try:
+        spectrum = find_spectrum(kernel, features, target, path)
+        paper_lower, lower, upper = rounds_bounds(spectrum, epsilon)
+        run = distill_to_tolerance(spectrum, epsilon, most if max_rounds is None else max_rounds)
+    except InputError as error:
+        raise InputError(" ".join([str(error), *notes])) from None
     spectrum = run.spectrum
     index = cast(npt.NDArray[Any], sparsity_index(run.filters, spectrum.eigenvalues))
     return OwnRounds(
         table, kernel, path, spectrum, run, epsilon, paper_lower, lower, upper,
         cast(npt.NDArray[Any], effective_basis_size(run.filters)),
         index if path.whole_spectrum else np.full(run.rounds, np.nan),
+        notes,
     )  # fmt: skip
 
 
-def standardized(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Every column with mean 0 and variance 1; a constant column becomes 0."""
-    spread = features.std(axis=0)
-    return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+def most_rounds(n_samples: int) -> int:
+    """Rounds whose filters fit into memory: 8 bytes a sample and round."""
+    return min(MOST_ROUNDS, max(MOST_BYTES // (8 * n_samples), 1000))
+
+
+def find_spectrum(
+    kernel: Kernel, features: npt.NDArray[np.float64], target: npt.NDArray[np.float64], path: Path
+) -> Spectrum:
+    """Spectrum of a kernel on features, which for a precomputed kernel are the gram, by the chosen path."""
+    if path.kind == "factorised features":
+        return Spectrum.from_features(features, target)  # small eigenvalues keep their digits
+    if kernel.name == "precomputed":
+        return (Spectrum.from_gram if path.whole_spectrum else Spectrum.krylov)(features, target)
+    if path.whole_spectrum:
+        return Spectrum.from_gram(kernel.values(features, features), target)
+    return Spectrum.krylov(kernel.values, target, points=features, keep=path.kind == "products with the gram")

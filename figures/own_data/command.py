@@ -16,23 +16,27 @@ from ...theory import InputError
 from ..artefact import write_atomically
 from ..run import prepare_folder
 from ..style import house_style
-from .analysis import KERNELS, Kernel, OwnRounds, distill_table
+from .analysis import OwnRounds, distill_table
+from .attended import attended
+from .files import TextFormat, listed
+from .kernels import KERNELS, Kernel
+from .options import Categorical, DataFile, Decimal, Drop, Encoding, Features, Separator, Targets
 from .paths import Path as CostlyPath
 from .picture import draw_rounds
-from .tables import listed, read_table
+from .tables import read_table
 
 # A terminal shows so many rounds at either end of a long run.
 SHOWN = 12
 # And where all look alike to the digits printed, so many.
 SHOWN_ALIKE = 2
 SHOWN_NAMES = 8
-# Operations from which on the cost is announced: some seconds.
-LONG = 2e10
+# Expected seconds from which on the cost is announced.
+LONG = 5.0
 
 
 def rounds(
-    data: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or NPZ file, one row a sample.")],
-    target: Annotated[str, typer.Option("--target", help="Column (NPZ: array) to distil.")],
+    data: DataFile,
+    target: Targets,
     epsilon: Annotated[float, typer.Option("--epsilon", help="Mean squared training error of every round.")],
     kernel: Annotated[
         str, typer.Option("--kernel", help=f"One of {', '.join(KERNELS)}; precomputed takes the gram.")
@@ -49,6 +53,12 @@ def rounds(
         bool, typer.Option("--standardize", help="Scale every feature to mean 0 and variance 1 first.")
     ] = False,
     center: Annotated[bool, typer.Option("--center", help="Take the mean off the target first.")] = False,
+    features: Features = None,
+    drop: Drop = None,
+    categorical: Categorical = False,
+    separator: Separator = None,
+    decimal: Decimal = ".",
+    encoding: Encoding = "utf-8",
     as_json: Annotated[
         bool, typer.Option("--json", help='Print JSON, with every round; infinity is "inf", unknown null.')
     ] = False,
@@ -56,23 +66,34 @@ def rounds(
 ) -> None:
     """Distil your own data to a training error, round by round until collapse, and bound the rounds.
 
-    Every column but the target is a feature. An NPZ file holds arrays with samples first: the target, and
-    features X, or with --kernel precomputed the gram (or whatever the only other array is called).
+    Every column but the target is a feature, unless --features or --drop says otherwise. An NPZ file holds arrays
+    with samples first: the target, and features X, or with --kernel precomputed the gram (or whatever the only
+    other array is called). The columns of an NPY file are called 0, 1, ….
     """
     if plot is not None:
         check_picture(plot)
     given = {"gamma": gamma, "degree": degree, "coef0": coef0}
     chosen = Kernel(kernel, {name: value for name, value in given.items() if value is not None})
-    table = read_table(data, target, precomputed=kernel == "precomputed")
-    result = distill_table(
-        table,
-        chosen,
-        epsilon,
-        max_rounds=max_rounds,
-        standardize=standardize,
-        center=center,
-        announce=announce,
-    )
+    text = TextFormat(separator, decimal, encoding)
+    doing = [f"reading {data.name}"]
+
+    def work() -> OwnRounds:
+        table = read_table(
+            data, target, features=features or (), drop=drop or (), categorical=categorical,
+            precomputed=kernel == "precomputed", text=text,
+        )  # fmt: skip
+        doing[0] = "distilling"
+        return distill_table(
+            table, chosen, epsilon, max_rounds=max_rounds, standardize=standardize, center=center,
+            announce=announce,
+        )  # fmt: skip
+
+    def announce(path: CostlyPath) -> None:
+        doing[0] = f"distilling by {path.kind}"
+        if path.seconds > LONG:
+            Console(stderr=True).print(f"Expecting {path.announcement}", markup=False, highlight=False)
+
+    result = attended(work, lambda: doing[0])
     console = Console()
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
@@ -82,12 +103,6 @@ def rounds(
         save_picture(plot, result)
         if not as_json:
             console.print(f"Picture: {plot}", markup=False, highlight=False, soft_wrap=True)
-
-
-def announce(path: CostlyPath) -> None:
-    """State the cost of long work on the error stream, before it starts."""
-    if path.cost.operations > LONG:
-        Console(stderr=True).print(f"Expecting {path.announcement}", markup=False, highlight=False)
 
 
 def print_rounds(console: Console, data: Path, result: OwnRounds) -> None:

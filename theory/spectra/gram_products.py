@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,7 +53,7 @@ class Product:
     stored: bool = True
 
 
-def as_product(gram: Any, targets: Any, points: Any = None) -> Product:
+def as_product(gram: Any, targets: Any, points: Any = None, *, keep: bool = False) -> Product:
     """Turn what the caller has into a product.
 
     Parameters
@@ -62,6 +63,8 @@ def as_product(gram: Any, targets: Any, points: Any = None) -> Product:
     targets : array (n,) or (n, k)
         Gives n and, for a callable, the kind of array.
     points : array (n, d), optional
+    keep : bool
+        Whether the kernel's tiles are kept after they were first computed: one triangle of the gram.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def as_product(gram: Any, targets: Any, points: Any = None) -> Product:
     if points is not None:
         if not callable(gram):
             raise InputError("with points, the first argument must be a kernel k(A, B) that can be called.")
-        return _kernel_product(gram, points)
+        return _kernel_product(gram, points, keep)
     if is_foreign(gram):
         return _tensor_product(gram)
     if hasattr(gram, "matvec") or hasattr(gram, "tocsr"):
@@ -154,8 +157,8 @@ def _check_symmetric(matrix: Array, one_triangle: Callable[[Array], Array]) -> N
         raise asymmetry("gram", worst, other, float(row[other]), float(column[other]))
 
 
-def _kernel_product(kernel: Callable[[Any, Any], Any], points: Any) -> Product:
-    """Products that evaluate the kernel tile by tile, each tile of one triangle once, and store none."""
+def _kernel_product(kernel: Callable[[Any, Any], Any], points: Any, keep: bool) -> Product:
+    """Products that evaluate the kernel tile by tile, each tile of one triangle once a product or, if kept, once."""
     points = as_floating(points, "points")
     points = points.reshape(-1, 1) if points.ndim == 1 else points
     if points.ndim != 2 or 0 in points.shape:
@@ -167,14 +170,25 @@ def _kernel_product(kernel: Callable[[Any, Any], Any], points: Any) -> Product:
     cuts = [(a, min(a + side, n)) for a in range(0, n, side)]
     workers = 1 if is_foreign(points) else min(len(cuts), cores())
 
-    def tile(block: Any, pair: tuple[tuple[int, int], tuple[int, int]]) -> tuple[Any, Any]:
+    kept: dict[Any, Any] = {}
+
+    def evaluate(pair: tuple[tuple[int, int], tuple[int, int]]) -> Any:
+        if pair in kept:
+            return kept[pair]
         (a, b), (c, d) = pair
         values = kernel(points[a:b, :], points[c:d, :])
-        if tuple(values.shape) != (b - a, d - c):
+        if tuple(getattr(values, "shape", ())) != (b - a, d - c):
             raise InputError(
                 f"the kernel must return ({b - a}, {d - c}) values for so many points; got "
-                f"shape {tuple(values.shape)}."
+                f"shape {tuple(getattr(values, 'shape', ()))}."
             )
+        if keep:
+            kept[pair] = values
+        return values
+
+    def tile(block: Any, pair: tuple[tuple[int, int], tuple[int, int]]) -> tuple[Any, Any]:
+        (a, b), (c, d) = pair
+        values = evaluate(pair)
         return values @ block[c:d, :], (None if a == c else values.T @ block[a:b, :])
 
     def apply(block: Any) -> Any:
@@ -188,7 +202,7 @@ def _kernel_product(kernel: Callable[[Any, Any], Any], points: Any) -> Product:
                 total[c:d, :] += lower
         return total
 
-    return Product(n, apply, pattern, eps, stored=False)
+    return Product(n, apply, pattern, eps, stored=keep)
 
 
 def cores() -> int:
@@ -197,9 +211,19 @@ def cores() -> int:
 
 
 def _in_order(function: Callable[[Any], Any], items: list[Any], workers: int) -> Iterator[Any]:
-    """Map over threads, results in order (so that sums are the same in every run)."""
+    """Map over threads, results in order (so that sums are the same in every run); an interruption ends it."""
     if workers == 1:
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(function, items)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        ahead: deque[Future[Any]] = deque()
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            # What waits for its turn holds memory, and has to be waited for when the work is interrupted.
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

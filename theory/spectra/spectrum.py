@@ -129,6 +129,7 @@ class Spectrum(TargetMeasure):
         targets: Any,
         *,
         points: Any = None,
+        keep: bool = False,
         tolerance: float | None = None,
         max_products: int | None = None,
     ) -> Spectrum:
@@ -144,9 +145,12 @@ class Spectrum(TargetMeasure):
         ----------
         gram : array (n, n), LinearOperator, sparse matrix or callable
             NumPy array or torch tensor on any device; or what multiplies the gram with a vector. With
-            `points`, a kernel ``k(A, B) -> (len(A), len(B))``, evaluated tile by tile and never stored.
+            `points`, a kernel ``k(A, B) -> (len(A), len(B))``, evaluated tile by tile.
         targets : array (n,) or (n, k)
         points : array (n, features), optional
+        keep : bool
+            Whether one triangle of the kernel's tiles is kept (4 n² bytes); otherwise none is stored, and every
+            product evaluates the kernel again.
         tolerance : float, optional
             Estimated error at which a schedule stops: relative for multipliers and norms, relative to
             ``‖y‖`` for fitted values. 1e-8 in float64, 1e-3 in float32.
@@ -175,7 +179,7 @@ class Spectrum(TargetMeasure):
         >>> run.rounds, run.spectrum.products < 20, run.spectrum.error.largest < 1e-8
         (3, True, True)
         """
-        product = as_product(gram, targets, points)
+        product = as_product(gram, targets, points, keep=keep)
         columns, single = as_columns(targets, product.n_samples, product.pattern)
         return cls.of_basis(krylov_basis(product, columns, tolerance, max_products), columns, single)
 
