@@ -78,8 +78,10 @@ from .labels.soft_targets import (
     mixed_targets,
     soft_label_weights,
 )
+from .softmax.fit import SoftmaxAccuracyWarning, SoftmaxFit
 from .softmax.leave_one_out import leave_one_out_outputs, leave_one_out_targets
-from .softmax.regression import SoftmaxFit, SoftmaxRegression, distill_linearised, fit_softmax_regression
+from .softmax.linearised import distill_linearised
+from .softmax.regression import SoftmaxRegression, fit_softmax_regression
 from .spectra.krylov import KrylovAccuracyWarning, KrylovError, KrylovNotConvergedError
 from .spectra.memory_cost import (
     Cost,
@@ -129,6 +131,7 @@ __all__ = [
     "RiskCurve",
     "SelfDistilledKernelRidge",
     "SelfDistilledSoftmaxRegression",
+    "SoftmaxAccuracyWarning",
     "SoftmaxFit",
     "SoftmaxRegression",
     "Spectrum",

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..base.validation import Array, check_count
-from ..softmax.regression import TOLERANCE, SoftmaxFit, SoftmaxRegression
+from ..softmax.fit import SoftmaxFit
+from ..softmax.regression import TOLERANCE, SoftmaxRegression
 from .features import ClusteredFeatures
 from .group_outputs import class_margins
 
 
 class ClusteredDesign:
     """Samples of one class and given label share their outputs; a group's dual coefficient is their sum."""
+
+    rows = None
 
     def __init__(self, model: ClusteredFeatures, corruption: Array) -> None:
         self.classes, self.given = np.nonzero(corruption > 0)
@@ -60,8 +63,9 @@ class ClusteredDesign:
         """``aᵀ gram b``."""
         return float(np.vdot(a, b_forward))
 
-    def null_part(self, weights: Array) -> None:
-        """Left in: groups are few, and their own level keeps the gram positive."""
+    def dual(self, weights: Array) -> Array:
+        """The weights themselves."""
+        return weights
 
     def precondition(self, weights: Array, ridge: float) -> tuple[Array, Array]:
         """Solve with the linearised Hessian: from the sum over all down to the single group."""

@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from ..base.probabilities import as_distributions
 from ..base.validation import Array, InputError, check_count, refuse_mask
 from ..labels.partial_labels import top_two_targets
-from ..softmax.regression import SoftmaxFit, SoftmaxRegression
+from ..softmax.fit import SoftmaxFit
+from ..softmax.regression import SoftmaxRegression
 from .kernel_mixin import KernelMixin
 
 

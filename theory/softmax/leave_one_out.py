@@ -8,7 +8,7 @@ from ..base.arrays import to_host
 from ..base.validation import Array
 from ..labels.partial_labels import top_targets
 from ..spectra.spectrum import Spectrum
-from .regression import distill_linearised
+from .linearised import distill_linearised
 
 
 def leave_one_out_outputs(spectrum: Spectrum, ridge: float) -> Array:

@@ -1,4 +1,4 @@
-"""Newton's method for softmax regression in the kernel's own space, whatever form the features have (J1)."""
+"""Newton's method for softmax regression, whatever form the features have."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import scipy.linalg
 
 from ..base.probabilities import softmax
 from ..base.validation import Array
 
 _NEWTON_STEPS = 200
 _CG_STEPS = 2000
+# The most unknowns for which a Newton equation is solved by a factorisation where iterations are many.
+_DIRECT_UNKNOWNS = 1500
 
 
 class Design(Protocol):
     """What Newton's method needs of the features: weights W are vectors of a space with an inner product."""
+
+    @property
+    def rows(self) -> Array | None:
+        """Features (N, r) where the space is Euclidean and they are at hand; None elsewhere."""
 
     @property
     def sample_weights(self) -> Array:
@@ -33,8 +40,8 @@ class Design(Protocol):
     def precondition(self, weights: Array, ridge: float) -> tuple[Array, Array]:
         """Apply the inverse Hessian at the uniform output; return that and its logits."""
 
-    def null_part(self, weights: Array) -> tuple[Array, Array] | None:
-        """The part of weights whose logits are rounding, and those logits; None if there is no such part."""
+    def dual(self, weights: Array) -> Array:
+        """Coefficients of the samples, (N, K), whose combination of features the weights are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,62 +65,64 @@ def _point(design: Design, targets: Array, ridge: float, weights: Array, logits:
     return _Point(weights, logits, outputs, gradient, direction, direction_logits, size)
 
 
-def _settled(design: Design, targets: Array, ridge: float, point: _Point) -> _Point:
-    """Take the gradient's null part out of the weights; their logits stay.
-
-    Conjugate gradients do not see that part: it would grow from step to step, until its rounding hides the
-    gradient and no step seems to make it smaller. It is left alone while that rounding is far below.
-    """
-    rounding = np.finfo(np.float64).eps * ridge * point.logits.size
-    if point.size > 1e6 * rounding * np.linalg.norm(point.gradient) * np.linalg.norm(point.direction):
-        return point
-    null = design.null_part(point.gradient)
-    if null is None:
-        return point
-    part, its_logits = null
-    return _point(design, targets, ridge, point.weights - part / ridge, point.logits - its_logits / ridge)
-
-
 def solve_softmax(
     design: Design, targets: Array, ridge: float, weights: Array, tolerance: float
 ) -> tuple[Array, Array, float, int]:
-    """Solve ``adjoint(softmax(forward(W)) − T) + λ W = 0``; return W, outputs, stationarity and steps.
+    """Solve ``adjoint(softmax(forward(W)) − T) + λ W = 0``; return W, its outputs, their change and the steps.
 
     The Newton equation is solved to a part of the gradient, and a step is halved until the gradient's norm
-    falls. The loss is strongly convex, so that norm has no other minimum and no step length is tuned.
+    falls. The loss is strongly convex, so that norm has no other minimum and no step length is tuned. It
+    ends where outputs change by no more than the tolerance if the gradient is taken out, or where rounding
+    lets no step make the gradient smaller. The change is what one more step would do to the outputs.
     """
-    start = _point(design, targets, ridge, weights, design.forward(weights))
-    here = _settled(design, targets, ridge, start)
+    here = _point(design, targets, ridge, weights, design.forward(weights))
     first = here.size
-    stationarity = np.inf
+    direct, change = False, 0.0
     for step in range(_NEWTON_STEPS):
         implied = softmax(here.logits - design.forward(here.gradient) / ridge, check=False)
-        stationarity = float(np.abs(here.outputs - implied).max())
-        if stationarity <= tolerance or here.size <= 0:
-            return here.weights, here.outputs, stationarity, step
-        # Superlinear towards the end, but no more accurate than the tolerance asks for.
-        accuracy = max(min(0.1, (here.size / first) ** 0.25), 0.1 * tolerance / stationarity)
-        move, move_logits = _newton_step(design, here, ridge, accuracy)
-        length = 1.0
-        while True:
-            there = _point(
-                design, targets, ridge, here.weights + length * move, here.logits + length * move_logits
-            )
-            if there.size < here.size:
-                break
-            length /= 2
-            if length < 1e-6:  # rounding: no step makes the gradient smaller
-                return here.weights, here.outputs, stationarity, step
-        here = _settled(design, targets, ridge, there)
-    return here.weights, here.outputs, stationarity, _NEWTON_STEPS
+        change = float(np.abs(here.outputs - implied).max())
+        if change <= tolerance or here.size <= 0:
+            return here.weights, here.outputs, change, step
+        move = None
+        if not direct:
+            # Superlinear towards the end, but no more accurate than the tolerance asks for.
+            accuracy = max(min(0.1, (here.size / first) ** 0.25), 0.1 * tolerance / change)
+            move = _iterated_step(design, here, ridge, accuracy)
+            direct = move is None
+        if move is None:
+            move = _factorised_step(design, here, ridge)
+        change = float(np.abs(softmax(here.logits + move[1], check=False) - here.outputs).max())
+        there = _shortened(design, targets, ridge, here, *move)
+        if there is None:
+            return here.weights, here.outputs, change, step
+        here = there
+    return here.weights, here.outputs, change, _NEWTON_STEPS
 
 
-def _newton_step(design: Design, here: _Point, ridge: float, accuracy: float) -> tuple[Array, Array]:
-    """Solve ``Hessian · move = −gradient`` by preconditioned conjugate gradients, to `accuracy`."""
+def _shortened(
+    design: Design, targets: Array, ridge: float, here: _Point, move: Array, move_logits: Array
+) -> _Point | None:
+    """Halve the step until the gradient is smaller; None if rounding lets no step be."""
+    length = 1.0
+    while length > 1e-6:
+        weights, logits = here.weights + length * move, here.logits + length * move_logits
+        there = _point(design, targets, ridge, weights, logits)
+        if there.size < here.size:
+            return there
+        length /= 2
+    return None
+
+
+def _iterated_step(design: Design, here: _Point, ridge: float, accuracy: float) -> tuple[Array, Array] | None:
+    """Solve ``Hessian · move = −gradient`` by preconditioned conjugate gradients, to `accuracy`.
+
+    None where that takes longer than a factorisation would.
+    """
     outputs, residual, size = here.outputs, -here.gradient, here.size
     search, search_logits = -here.direction, -here.direction_logits
     move, move_logits = np.zeros_like(search), np.zeros_like(search_logits)
-    for _ in range(_CG_STEPS):
+    limit = _worthwhile_iterations(design, outputs.shape[1])
+    for _ in range(limit or _CG_STEPS):
         curved = outputs * search_logits
         curved -= outputs * curved.sum(axis=1, keepdims=True)
         applied = design.adjoint(curved) + ridge * search
@@ -124,8 +133,62 @@ def _newton_step(design: Design, here: _Point, ridge: float, accuracy: float) ->
         direction, direction_logits = design.precondition(residual, ridge)
         new_size = design.inner(residual, direction, direction_logits)
         if new_size <= accuracy**2 * here.size:
-            break
+            return move, move_logits
         search = direction + (new_size / size) * search
         search_logits = direction_logits + (new_size / size) * search_logits
         size = new_size
-    return move, move_logits
+    return None if limit else (move, move_logits)
+
+
+def _worthwhile_iterations(design: Design, n_classes: int) -> int | None:
+    """How many iterations cost as much as a factorisation; None if that is out of the question."""
+    if design.rows is None:
+        return None
+    n, r = design.rows.shape
+    unknowns = r * (n_classes - 1)
+    if unknowns > _DIRECT_UNKNOWNS:
+        return None
+    return 10 + int((n * unknowns**2 + unknowns**3 / 3) / (6 * n * r * n_classes))
+
+
+def _factorised_step(design: Design, here: _Point, ridge: float) -> tuple[Array, Array]:
+    """Solve ``Hessian · move = −gradient`` by a Cholesky factorisation.
+
+    Adding one number to all logits of a sample changes no output: along those weights the Hessian is the
+    penalty alone, and they are split off.
+    """
+    rows, p = design.rows, here.outputs
+    assert rows is not None
+    r, k = rows.shape[1], p.shape[1]
+    common = here.gradient.mean(axis=1, keepdims=True)
+    differences = scipy.linalg.helmert(k).T  # orthonormal, columns sum to 0
+    mixed = p @ differences
+    hessian = np.empty((k - 1, r, k - 1, r))
+    for a in range(k - 1):
+        for b in range(a + 1):
+            curvature = p @ (differences[:, a] * differences[:, b]) - mixed[:, a] * mixed[:, b]
+            block = rows.T @ (design.sample_weights * curvature[:, None] * rows)
+            hessian[a, :, b], hessian[b, :, a] = block, block.T
+    matrix = hessian.reshape(r * (k - 1), -1)
+    # Cholesky's errors follow the scale of each unknown once the diagonal is 1.
+    scales = 1 / np.sqrt(np.diagonal(matrix) + ridge)
+    matrix.flat[:: len(matrix) + 1] += ridge
+    matrix *= scales[:, None]
+    matrix *= scales
+    right = -(here.gradient @ differences).T.ravel() * scales
+    solved = _solve_definite(matrix, right) * scales
+    move = solved.reshape(k - 1, r).T @ differences.T - common / ridge
+    return move, design.forward(move)
+
+
+def _solve_definite(matrix: Array, right: Array) -> Array:
+    """Solve with a matrix of unit diagonal; if rounding made it indefinite, with the least shift that helps."""
+    shift = 0.0
+    while True:
+        try:
+            factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+            return np.asarray(scipy.linalg.cho_solve((factor, True), right, check_finite=False))
+        except np.linalg.LinAlgError:
+            added = max(9 * shift, 1e-15 * len(matrix))
+            shift += added
+            matrix.flat[:: len(matrix) + 1] += added

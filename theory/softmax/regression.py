@@ -1,13 +1,15 @@
-"""Softmax regression with soft targets on fixed features: exact (J1) and linearised (J2), round by round."""
+"""Softmax regression with soft targets on fixed features: exact and linearised, round by round."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
-from ..base.arrays import as_symmetric
+from ..base.arrays import as_symmetric, to_host
 from ..base.probabilities import as_distributions, softmax
 from ..base.validation import (
     Array,
@@ -17,59 +19,24 @@ from ..base.validation import (
     check_nonnegative,
     check_positive,
 )
-from ..distillation.distill import distill_with_ridge
-from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum, as_spectrum
+from .fit import SoftmaxAccuracyWarning, SoftmaxFit
+from .linearised import fit_linearised
 from .newton import Design, solve_softmax
-from .operators import EigenbasisDesign, GramDesign
+from .operators import EigenbasisDesign, FactorDesign, GramDesign
+from .pivoted_cholesky import PivotedCholesky, largest_eigenvalue_bound
 
 TOLERANCE = 1e-9
+# A fit that is further from stationary than this is warned of.
+_DOUBTFUL = 1e-5
+# Dual coefficients are used where the gram is well conditioned and the penalty is not far smaller.
+_LARGEST_RATIO, _LEAST_PIVOT = 1e6, 1e-8
+_LEAST_RIDGE = 1e-280
 
 
-@dataclass(frozen=True, eq=False)
-class SoftmaxFit:
-    """Outputs of a softmax regression on its training samples, and what predicts at new ones.
-
-    Attributes
-    ----------
-    outputs : ndarray (N, K)
-        Probabilities ``Y``.
-    dual : ndarray (N, K)
-        ``(T − Y) / (λN)``: logits at new points are ``k(x, X) @ dual``.
-    weights : ndarray (p, K) or None
-        ``Xᵀ dual``, where features were given.
-    stationarity : float
-        Largest entry of ``|Y − softmax(gram (T − Y) / (λN))|``: 0 at the optimum (claim J1).
-    newton_steps : int
-        Steps taken; 0 for a linearised fit.
-    linearised : bool
-        Whether softmax was replaced by ``1/K + v/K`` (claim J2).
-    """
-
-    outputs: Array
-    dual: Array
-    weights: Array | None
-    stationarity: float
-    newton_steps: int
-    linearised: bool
-    state: Array | None = None
-
-    def predict_proba(self, points: Any) -> Array:
-        """Probabilities (q, K) at new points: rows of features where fitted on features, else of the gram.
-
-        Parameters
-        ----------
-        points : array (q, p) or (q, N)
-            Features of the points, or their kernel with the training samples.
-        """
-        map_ = self.dual if self.weights is None else self.weights
-        x = as_matrix(points, "points")
-        if x.shape[1] != len(map_):
-            kind = "kernel values, one a training sample" if self.weights is None else "features"
-            raise InputError(f"points must have {len(map_)} columns ({kind}); got shape {x.shape}.")
-        logits = x @ map_
-        k = logits.shape[1]
-        return 1 / k + logits / k if self.linearised else softmax(logits, check=False)
+def _power_of_two(size: float) -> float:
+    """The power of two next to a size, so that dividing by it is exact; 1 for a size of 0."""
+    return float(2.0 ** np.clip(np.frexp(size)[1], -1000, 1000)) if size > 0 else 1.0
 
 
 class SoftmaxRegression:
@@ -81,20 +48,35 @@ class SoftmaxRegression:
     Parameters
     ----------
     design : Design
+        Of the features divided by `unit`.
     ridge : float
         λ of ``mean CE + (λ/2) ‖W‖²``, above 0.
-    features : ndarray (N, p), optional
-        Kept to return weights in their coordinates.
+    kernel : callable, optional
+        Multiplies a matrix by the gram divided by the square of `unit`; the design's own by default.
+    directions : ndarray (p, r), optional
+        Features are ``design.rows @ directions.T``, to return weights in their coordinates.
+    unit : float
+        A power of two: features of any size are solved at a size of about 1, the penalty with them.
     """
 
-    def __init__(self, design: Design, ridge: float, features: Array | None = None) -> None:
+    def __init__(
+        self,
+        design: Design,
+        ridge: float,
+        *,
+        kernel: Callable[[Array], Array] | None = None,
+        directions: Array | None = None,
+        unit: float = 1.0,
+    ) -> None:
         self.design = design
         self.ridge = check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
-        self.features = features
+        self.directions, self.unit = directions, unit
+        self._kernel = kernel
+        self._scaled_ridge = float(np.clip(self.ridge / unit / unit, _LEAST_RIDGE, 1 / _LEAST_RIDGE))
 
     @classmethod
     def from_gram(cls, gram: Any, ridge: float) -> SoftmaxRegression:
-        """Take a kernel matrix (N, N), checked by a Cholesky factorisation: O(N³/3), no eigenvectors.
+        """Take a kernel matrix (N, N), checked by a Cholesky factorisation with pivoting: O(N³/3).
 
         Raises
         ------
@@ -104,19 +86,44 @@ class SoftmaxRegression:
             If it has a negative eigenvalue beyond rounding.
         """
         gram = as_symmetric(as_matrix(gram, "gram"))
-        return cls(GramDesign(gram), ridge)
+        ridge = check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
+        unit = _power_of_two(np.sqrt(np.abs(np.diagonal(gram)).max()))
+        if not 2.0**-300 < unit < 2.0**300:
+            gram = gram / unit / unit
+        else:
+            unit = 1.0
+        factor = PivotedCholesky.of(gram)
+        ratio = largest_eigenvalue_bound(gram) / (ridge / unit / unit * len(gram))
+        design: Design = GramDesign(gram)
+        if ratio > _LARGEST_RATIO or factor.last_pivot < _LEAST_PIVOT:
+            design = FactorDesign(factor)
+        return cls(design, ridge, kernel=lambda values: np.asarray(gram @ values), unit=unit)
 
     @classmethod
     def from_features(cls, features: Any, ridge: float) -> SoftmaxRegression:
         """Take features (N, p): one thin singular value decomposition, then O(N·p·K) a step."""
         x = as_matrix(features, "features").astype(np.float64, copy=False)
-        spectrum = Spectrum.from_features(x, np.zeros(len(x)))
-        return cls(EigenbasisDesign.from_spectrum(spectrum), ridge, x)
+        unit = _power_of_two(np.abs(x).max())
+        scaled = x / unit
+        basis, values, directions = scipy.linalg.svd(scaled, full_matrices=False, check_finite=False)
+        kept = values > max(x.shape) * np.finfo(np.float64).eps * values[0]
+        design = EigenbasisDesign(basis[:, kept], values[kept])
+        return cls(
+            design,
+            ridge,
+            kernel=lambda weights: np.asarray(scaled @ (scaled.T @ weights)),
+            directions=directions[kept].T,
+            unit=unit,
+        )
 
     @classmethod
     def from_spectrum(cls, spectrum: Spectrum, ridge: float) -> SoftmaxRegression:
         """Take a kernel that is factorised already."""
-        return cls(EigenbasisDesign.from_spectrum(as_spectrum(spectrum)), ridge)
+        spectrum = as_spectrum(spectrum)
+        spectrum.require_complete("softmax regression")
+        d = spectrum.eigenvalues
+        basis = to_host(spectrum.basis.expand(np.eye(len(d))[:, d > 0])).astype(np.float64, copy=False)
+        return cls(EigenbasisDesign(basis, np.sqrt(spectrum.n_samples * d[d > 0])), ridge)
 
     def fit(
         self, targets: Any, start: SoftmaxFit | None = None, *, tolerance: float = TOLERANCE
@@ -138,21 +145,39 @@ class SoftmaxRegression:
             If a row is no distribution, the tolerance is negative or no number, or `start` is a fit of another
             problem.
         """
-        design, ridge = self.design, self.ridge
+        design, ridge = self.design, self._scaled_ridge
         tolerance = check_nonnegative(tolerance, "tolerance")
         t = as_distributions(targets, len(design.sample_weights))
         begin = np.zeros_like(design.adjoint(t))
-        if start is not None and start.state is not None:
-            if start.state.shape != begin.shape:
+        if start is not None:
+            if start.dual.shape != t.shape:
                 raise InputError(
-                    "start must be a fit of the same problem, with as many samples, features and classes; give "
-                    "none to start from zero."
+                    "start must be a fit of the same problem, with as many samples and classes; give none to "
+                    "start from zero."
                 )
-            begin = start.state
-        state, outputs, stationarity, steps = solve_softmax(design, t, ridge, begin, tolerance)
-        dual = design.sample_weights * (t - outputs) / ridge
-        weights = None if self.features is None else self.features.T @ dual
-        return SoftmaxFit(outputs, dual, weights, stationarity, steps, False, state)
+            begin = design.adjoint(start.dual * self.unit**2 / design.sample_weights)
+        state, outputs, change, steps = solve_softmax(design, t, ridge, begin, tolerance)
+        stationarity = self._stationarity(t, outputs)
+        if stationarity > _DOUBTFUL:
+            warnings.warn(
+                f"the softmax regression is stationary only to {stationarity:.2g}: a ridge of {self.ridge:g} is so "
+                "small against the features that rounding decides. One more step would change an output by "
+                f"{change:.1g}. Scale the features down, or raise the ridge.",
+                SoftmaxAccuracyWarning,
+                stacklevel=2,
+            )
+        dual = design.dual(state) / self.unit / self.unit
+        weights = None if self.directions is None else self.directions @ state / self.unit
+        return SoftmaxFit(outputs, dual, weights, stationarity, steps, False)
+
+    def _stationarity(self, targets: Array, outputs: Array) -> float:
+        """By its definition, with the gram or features that were given."""
+        design, residual = self.design, targets - outputs
+        if self._kernel is None:
+            logits = design.forward(design.adjoint(residual)) / self._scaled_ridge
+        else:
+            logits = self._kernel(residual) / (self._scaled_ridge * len(targets))
+        return float(np.abs(outputs - softmax(logits, check=False)).max())
 
     def distill(self, targets: Any, rounds: int, *, tolerance: float = TOLERANCE) -> list[SoftmaxFit]:
         """Fit, then refit to the previous outputs, each round starting where the last ended.
@@ -230,41 +255,10 @@ def fit_softmax_regression(
     if targets is None or ridge is None:
         raise InputError("targets and ridge must be given.")
     if linearised:
-        return _linearised(gram, features, targets, ridge)
+        return fit_linearised(gram, features, targets, ridge)
     model = (
         SoftmaxRegression.from_gram(gram, ridge)
         if features is None
         else SoftmaxRegression.from_features(features, ridge)
     )
     return model.fit(targets, start)
-
-
-def distill_linearised(spectrum: Spectrum, ridge: float, rounds: int) -> Trajectory:
-    """Self-distill with softmax linearised at the uniform output: kernel ridge with penalty Kλ (claim J2).
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        Of the kernel and centred targets ``T − 1/K``; add 1/K to the fitted values and predictions.
-    ridge : float
-        λ of the softmax regression.
-    rounds : int
-        Number of fits.
-    """
-    penalty = as_spectrum(spectrum).n_outputs * check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
-    return distill_with_ridge(spectrum, penalty, rounds)
-
-
-def _linearised(gram: Any, features: Any, targets: Any, ridge: float) -> SoftmaxFit:
-    by_gram = features is None
-    given = as_symmetric(as_matrix(gram, "gram")) if by_gram else as_matrix(features, "features")
-    t = as_distributions(targets, len(given))
-    ridge = check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
-    n, k = t.shape
-    spectrum = (Spectrum.from_gram if by_gram else Spectrum.from_features)(given, t - 1 / k)
-    outputs = 1 / k + distill_linearised(spectrum, ridge, 1).fitted(1)
-    dual = (t - outputs) / (ridge * n)
-    weights = None if by_gram else given.T @ dual
-    logits = given @ (dual if weights is None else weights)
-    gap = float(np.abs(outputs - softmax(logits, check=False)).max())
-    return SoftmaxFit(outputs, dual, weights, gap, 0, True)

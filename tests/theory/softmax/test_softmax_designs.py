@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from selfdistill.theory import ClusteredFeatures, Spectrum, corruption_matrix
+from selfdistill.theory import ClusteredFeatures, SoftmaxRegression, corruption_matrix
 from selfdistill.theory.clusters.exact_softmax import ClusteredDesign
-from selfdistill.theory.softmax.operators import EigenbasisDesign, GramDesign
+from selfdistill.theory.softmax.operators import FactorDesign, GramDesign
+from selfdistill.theory.softmax.pivoted_cholesky import PivotedCholesky
 
 RIDGE = 1e-2
 
@@ -15,14 +16,15 @@ def designs(rng):
     noise = corruption_matrix("symmetric", 4, 0.5)
     nested = ClusteredFeatures(4, 9, 0.5, 0.1, RIDGE, 2, 0.3)
     return [
-        EigenbasisDesign.from_spectrum(Spectrum.from_features(x, np.zeros(12))),
+        SoftmaxRegression.from_features(x, RIDGE).design,
         GramDesign(x @ x.T),
+        FactorDesign(PivotedCholesky.of(x @ x.T)),
         ClusteredDesign(ClusteredFeatures(4, 9, 0.5, 0.1, RIDGE), noise),
         ClusteredDesign(nested, noise),
     ]
 
 
-@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("which", range(5))
 def test_preconditioner_inverts_the_hessian_at_the_uniform_output(rng, which):
     design = designs(rng)[which]
     k = 4
@@ -33,7 +35,7 @@ def test_preconditioner_inverts_the_hessian_at_the_uniform_output(rng, which):
     np.testing.assert_allclose(logits, design.forward(direction), atol=1e-9)
 
 
-@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("which", range(5))
 def test_adjoint_is_the_adjoint_in_the_inner_product(rng, which):
     design = designs(rng)[which]
     n = len(design.sample_weights)
