@@ -158,7 +158,7 @@ class SoftmaxRegression:
             begin = design.adjoint(start.dual * self.unit**2 / design.sample_weights)
         state, outputs, change, steps = solve_softmax(design, t, ridge, begin, tolerance)
         stationarity = self._stationarity(t, outputs)
-        if stationarity > _DOUBTFUL:
+        if stationarity > max(_DOUBTFUL, 10 * tolerance):
             warnings.warn(
                 f"the softmax regression is stationary only to {stationarity:.2g}: a ridge of {self.ridge:g} is so "
                 "small against the features that rounding decides. One more step would change an output by "
