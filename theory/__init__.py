@@ -29,7 +29,7 @@ from .distillation.distill import (
     progressive_trajectory,
 )
 from .distillation.grid import DistillationGrid, collapse_rounds_grid, distill_grid, distill_ridge_grid
-from .distillation.leave_one_out import leave_one_out, leave_one_out_errors
+from .distillation.leave_one_out import leave_one_out, leave_one_out_errors, left_out_weights
 from .distillation.one_round import (
     GeneralizationBound,
     OneRoundKernel,
@@ -51,6 +51,7 @@ from .labels.bias_variance import (
     label_gradients,
     regularization_samples,
 )
+from .labels.confident_joint import confident_joint
 from .labels.noise import (
     corrupt_labels,
     corruption_gap,
@@ -99,6 +100,7 @@ softmax = probabilities.softmax
 
 if TYPE_CHECKING:
     from .estimators.kernel_ridge import SelfDistilledKernelRidge
+    from .estimators.label_errors import Explanation, LabelErrors, find_label_errors
     from .estimators.softmax_regression import SelfDistilledSoftmaxRegression
 
 # One class holds every basis; these names are kept for what was written with them.
@@ -111,6 +113,7 @@ __all__ = [
     "Cost",
     "Decomposition",
     "DistillationGrid",
+    "Explanation",
     "FeatureSpectrum",
     "FixedRidge",
     "GeneralizationBound",
@@ -122,6 +125,7 @@ __all__ = [
     "KrylovError",
     "KrylovNotConvergedError",
     "KrylovSpectrum",
+    "LabelErrors",
     "Mixing",
     "OneRoundKernel",
     "OutOfSampleRisk",
@@ -151,6 +155,7 @@ __all__ = [
     "brownian_bridge_kernel",
     "collapse_bounds",
     "collapse_rounds_grid",
+    "confident_joint",
     "corrupt_labels",
     "corruption_gap",
     "corruption_matrix",
@@ -177,6 +182,7 @@ __all__ = [
     "expected_cost",
     "expected_products",
     "features_cost",
+    "find_label_errors",
     "fit_softmax_regression",
     "fourier_features",
     "generalization_bound",
@@ -191,6 +197,7 @@ __all__ = [
     "leave_one_out_errors",
     "leave_one_out_outputs",
     "leave_one_out_targets",
+    "left_out_weights",
     "mix_rounds",
     "mixed_targets",
     "most_rounds_that_help",
@@ -221,6 +228,9 @@ __all__ = [
 
 # Loaded when first asked for: scikit-learn doubles the time of the import.
 _ESTIMATORS = {
+    "Explanation": "estimators.label_errors",
+    "LabelErrors": "estimators.label_errors",
+    "find_label_errors": "estimators.label_errors",
     "SelfDistilledKernelRidge": "estimators.kernel_ridge",
     "SelfDistilledSoftmaxRegression": "estimators.softmax_regression",
 }

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base.arrays import to_host
 from ..base.validation import Array
-from ..distillation.leave_one_out import outside_basis
+from ..distillation.left_out_run import outside_basis
 from ..spectra.spectrum import Spectrum
 
 # A polynomial that keeps less of its norm than this after orthogonalisation is rounding, not a new direction.

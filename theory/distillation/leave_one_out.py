@@ -10,15 +10,15 @@ left-out runs, for every round (claim L1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import is_foreign, like, to_host
-from ..base.validation import Array, InputError, as_real_array
+from ..base.validation import Array, InputError, as_real_array, check_count, refuse_mask
 from ..spectra.spectrum import Spectrum, as_spectrum
-from .schedules import as_ridges
+from .left_out_run import LeftOutRun
+from .schedules import FixedRidge
 
 
 def leave_one_out(
@@ -26,6 +26,8 @@ def leave_one_out(
     ridge: float | Sequence[float] | Array,
     rounds: int | None = None,
     ground_truth_weight: float | Sequence[float] | Array = 0.0,
+    *,
+    groups: Any = None,
 ) -> Any:
     """Prediction at every sample, after every round, of a run that never saw that sample.
 
@@ -47,6 +49,8 @@ def leave_one_out(
         Weight α in [0, 1] of the given targets: fit t has targets ``α y + (1 − α) f_{t−1}``. One number, or one
         a round (that of the first round has no effect): ``1 − progressive_weight(t, T)`` makes the run
         progressive. A mixture of rounds has the same mixture of these predictions.
+    groups : array (n,), optional
+        Samples of one group (one patient, copies of one picture) are left out together.
 
     Returns
     -------
@@ -73,27 +77,56 @@ def leave_one_out(
     array([1.503, 1.468])
     """
     spectrum = as_complete(spectrum)
-    penalties = as_ridges(ridge, rounds)
-    weights = check_weights(ground_truth_weight, len(penalties))
-    filters = _filters(np.append(spectrum.eigenvalues, 0.0), penalties, weights)
-    outside, remainder = outside_basis(spectrum)
-    diagonals = (
-        spectrum.basis.diagonal(filters.responses[:, :-1]) + outside[:, None] * filters.responses[:, -1]
-    )
-    residuals = _residuals(spectrum, filters.residuals, remainder)
+    run = LeftOutRun(spectrum, FixedRidge(ridge, rounds, ground_truth_weight))
     y = to_host(spectrum.targets).astype(np.float64, copy=False)
-    predictions = np.empty((len(penalties), *y.shape))
-    moves: list[Array] = []
-    previous = y
-    for t, weight in enumerate(weights):
-        target = previous if t == 0 else weight * y + (1 - weight) * previous
-        pushed = residuals[t]
-        for r, move in enumerate(moves):
-            pushed = pushed + move * diagonals[:, filters.which[t, r], None]
-        moves.append(-pushed / diagonals[:, filters.which[t, t], None])
-        predictions[t] = previous = target + moves[-1]
+    if groups is None:
+        predictions = run.singles(y)
+    else:
+        predictions = np.empty((run.rounds, *y.shape))
+        for members in _members(groups, spectrum.n_samples):
+            predictions[:, members] = run.together(members, y)
     values = like(predictions, spectrum.targets) if is_foreign(spectrum.targets) else predictions
     return values[:, :, 0] if spectrum.single_output else values
+
+
+def left_out_weights(
+    spectrum: Spectrum,
+    ridge: float,
+    rounds: int,
+    sample: int,
+    ground_truth_weight: float = 0.0,
+    *,
+    groups: Any = None,
+) -> Array:
+    """How much every sample's target counts in the left-out prediction at one sample, after the last round.
+
+    The prediction is a weighted sum of the others' targets: these are the weights. They are the explanation of
+    a prediction, sample by sample.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    ridge, rounds, ground_truth_weight, groups
+        As in `leave_one_out`.
+    sample : int
+        Which sample is left out.
+
+    Returns
+    -------
+    ndarray (n,)
+        ``weights @ targets`` is the prediction; the weight of what is left out is 0.
+    """
+    spectrum = as_complete(spectrum)
+    schedule = FixedRidge(ridge, check_count(rounds, "rounds"), ground_truth_weight)
+    n = spectrum.n_samples
+    check_count(sample, "sample", least=0, most=n - 1)
+    run = LeftOutRun(spectrum, schedule)
+    members = np.array([sample])
+    if groups is not None:
+        members = next(m for m in _members(groups, n) if sample in m)
+    weights = np.asarray(run.together(members, None)[-1, int(np.searchsorted(members, sample))])
+    weights[members] = 0.0
+    return weights
 
 
 def leave_one_out_errors(
@@ -148,84 +181,30 @@ def as_complete(spectrum: Any) -> Spectrum:
     return complete
 
 
-def check_weights(ground_truth_weight: Any, rounds: int) -> Array:
-    """Return one weight in [0, 1] a round, from one number or one a round."""
-    weights = as_real_array(ground_truth_weight, "ground_truth_weight").astype(np.float64)
-    if weights.ndim > 1 or (weights.ndim == 1 and len(weights) != rounds):
-        raise InputError(
-            f"ground_truth_weight must be a number, or one weight a round ({rounds}); got shape {weights.shape}."
-        )
-    if weights.size and not ((weights >= 0) & (weights <= 1)).all():
-        raise InputError(
-            f"every ground_truth_weight must lie in [0, 1]; got {weights.min():g} … {weights.max():g}."
-        )
-    return np.broadcast_to(weights, (rounds,))
+def group_numbers(groups: Any, n: int) -> Array:
+    """Number of the group of each sample, (n,), from names of any kind.
 
-
-@dataclass(frozen=True)
-class _Filters:
-    """Diagonal operators of a run: rows are filters over the directions.
-
-    Attributes
-    ----------
-    residuals : ndarray (T, m)
-        Row t takes the given targets to what the fit of round t + 1 leaves of its own targets.
-    responses : ndarray (J, m)
-        What that fit leaves of a target moved in the same round, or of an earlier move by then.
-    which : ndarray of int (T, T)
-        ``which[t, r]``, r ≤ t, is the row of `responses` for a move in round r + 1, seen in round t + 1.
+    Raises
+    ------
+    InputError
+        If there is not one name a sample, or there is but one group.
     """
-
-    residuals: Array
-    responses: Array
-    which: Array
-
-
-def _filters(d: Array, penalties: Array, weights: Array) -> _Filters:
-    rounds = len(penalties)
-    kept, left = d / (d + penalties[:, None]), penalties[:, None] / (d + penalties[:, None])
-    residuals = np.empty_like(kept)
-    target = np.ones_like(d)
-    for t in range(rounds):
-        residuals[t] = left[t] * target
-        if t + 1 < rounds:
-            target = weights[t + 1] + (1 - weights[t + 1]) * kept[t] * target
-    which = np.zeros((rounds, rounds), np.int64)
-    lags = np.arange(rounds)
-    if len(set(penalties)) == 1 and len(set(weights[1:])) <= 1:
-        # All rounds are alike: what is left of a move depends on its age alone.
-        which = np.maximum(lags[:, None] - lags, 0)
-        return _Filters(residuals, left[0] * ((1 - weights[-1]) * kept[0]) ** lags[:, None], which)
-    responses: list[Array] = []
-    moved = np.empty((rounds, len(d)))  # the fits' values of every earlier move
-    for t in range(rounds):
-        for r in range(t):
-            which[t, r] = len(responses)
-            responses.append(left[t] * (1 - weights[t]) * moved[r])
-            moved[r] *= (1 - weights[t]) * kept[t]
-        which[t, t] = len(responses)
-        responses.append(left[t])
-        moved[t] = kept[t]
-    return _Filters(residuals, np.array(responses).reshape(-1, len(d)), which)
+    refuse_mask(groups, "groups")
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        raise InputError(
+            f"groups must name the group of each of the {n} samples, shape ({n},); got shape {values.shape}."
+        )
+    numbers = np.unique(values.astype(str), return_inverse=True)[1]
+    if numbers.max() == 0:
+        raise InputError(
+            "groups must name at least two groups: without the only one nothing is left to learn from."
+        )
+    return np.asarray(numbers)
 
 
-def outside_basis(spectrum: Spectrum) -> tuple[Array, Array]:
-    """Squared length of every sample's part outside the basis (n,), and the targets' part there (n, k)."""
-    n, outputs = spectrum.n_samples, spectrum.n_outputs
-    if len(spectrum.eigenvalues) == n:
-        return np.zeros(n), np.zeros((n, outputs))
-    length = 1 - spectrum.basis.diagonal(np.ones(len(spectrum.eigenvalues)))
-    remainder = to_host(spectrum.targets) - to_host(spectrum.expand(spectrum.coefficients))
-    # Such a sample alone spans a direction of the features: what is left of it is rounding.
-    spanned = length < 100 * np.sqrt(n) * spectrum.roundoff
-    length[spanned], remainder[spanned] = 0.0, 0.0
-    return length, remainder
-
-
-def _residuals(spectrum: Spectrum, filters: Array, remainder: Array) -> Array:
-    """Residuals (T, n, k) of every round's fit to its own targets, in the run on all samples."""
-    rounds, outputs = len(filters), spectrum.n_outputs
-    scaled = filters[:, :-1, None] * spectrum.coefficients
-    columns = scaled.transpose(1, 0, 2).reshape(-1, rounds * outputs)
-    inside = to_host(spectrum.expand(columns)).astype(np.float64, copy=False).reshape(-1, rounds, outputs)
-    return inside.transpose(1, 0, 2) + filters[:, -1, None, None] * remainder
+def _members(groups: Any, n: int) -> list[Array]:
+    """Samples of every group."""
+    numbers = group_numbers(groups, n)
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)

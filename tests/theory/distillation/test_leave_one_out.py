@@ -16,8 +16,10 @@ from selfdistill.theory import (
     InputError,
     Spectrum,
     distill_to_tolerance,
+    distill_with_ridge,
     leave_one_out,
     leave_one_out_errors,
+    left_out_weights,
     progressive_weight,
 )
 
@@ -187,6 +189,34 @@ def test_no_memory_of_the_order_of_the_grid(rng):
     assert peak < block + 20 * 8 * n * outputs * rounds
 
 
+@pytest.mark.parametrize("low_rank", [False, True])
+def test_groups_are_left_out_together(rng, low_rank):
+    x, gram, y = problem(rng, n=20, outputs=2)
+    groups = np.array(["b", "a", "c", "d"])[rng.permutation(np.arange(20) % 4)]
+    if low_rank:
+        gram = x @ x.T
+    spectrum = Spectrum.from_features(x, y) if low_rank else Spectrum.from_gram(gram, y)
+    found = leave_one_out(spectrum, 0.01, 4, 0.2, groups=groups)
+    for group in "abcd":
+        out = groups == group
+        run = distill_with_ridge(Spectrum.from_gram(gram[~out][:, ~out], y[~out]), 20 / 15 * 0.01, 4, 0.2)
+        for t in range(1, 5):
+            np.testing.assert_allclose(found[t - 1, out], run.predict(gram[out][:, ~out], t), atol=1e-11)
+    alone = leave_one_out(spectrum, 0.01, 4, 0.2, groups=np.arange(20))
+    np.testing.assert_allclose(alone, leave_one_out(spectrum, 0.01, 4, 0.2), atol=1e-12)
+
+
+@pytest.mark.parametrize("low_rank", [False, True])
+def test_weights_of_the_others_make_the_prediction(rng, low_rank):
+    x, gram, y = problem(rng, n=12, outputs=2)
+    spectrum = Spectrum.from_features(x, y) if low_rank else Spectrum.from_gram(gram, y)
+    predictions = leave_one_out(spectrum, 0.01, 3)[-1]
+    for i in (0, 7):
+        weights = left_out_weights(spectrum, 0.01, 3, i)
+        assert weights[i] == 0
+        np.testing.assert_allclose(weights @ y, predictions[i], atol=1e-12)
+
+
 def test_mistakes_are_named(rng):
     _, gram, y = problem(rng, n=40)
     spectrum = Spectrum.from_gram(gram, y)
@@ -196,9 +226,15 @@ def test_mistakes_are_named(rng):
         leave_one_out(gram, 0.1, 2)
     with pytest.raises(InputError, match="above 0"):
         leave_one_out(spectrum, 0.0, 2)
-    with pytest.raises(InputError, match=r"every ground_truth_weight must lie in \[0, 1\]; got 0 … 2"):
+    with pytest.raises(InputError, match=r"every ground_truth_weight must lie in \[0, 1\]; got 2"):
         leave_one_out(spectrum, 0.1, 2, [0, 2])
     with pytest.raises(InputError, match="one weight a round"):
         leave_one_out(spectrum, 0.1, 2, [0.1])
+    with pytest.raises(InputError, match=r"group of each of the 6 samples"):
+        leave_one_out(spectrum, 0.1, 2, groups=[1, 2])
+    with pytest.raises(InputError, match=r"at least two groups"):
+        leave_one_out(spectrum, 0.1, 2, groups=[1] * 6)
+    with pytest.raises(InputError, match=r"sample must be a whole number between 0 and 5; got 6"):
+        left_out_weights(spectrum, 0.1, 2, 6)
     with pytest.raises(InputError, match="vector of penalties"):
         leave_one_out_errors(spectrum, [], 2)

@@ -1,0 +1,249 @@
+"""Finding wrong labels: honest probabilities, found errors, predicted rounds, every kind of input, and mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_wine, make_blobs
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import average_precision_score
+from sklearn.metrics.pairwise import rbf_kernel
+
+from selfdistill.theory import (
+    ClusteredFeatures,
+    InputError,
+    Spectrum,
+    TooLargeError,
+    corrupt_labels,
+    corruption_matrix,
+    estimate_corruption,
+    find_label_errors,
+)
+from selfdistill.theory.estimators import label_errors, samples
+from selfdistill.theory.estimators.label_errors import predicted_rounds
+
+FIXED = {"gamma": 0.3, "ridge": 0.02, "rounds": 3, "consensus": 0, "standardize": False}
+
+
+def blobs(seed, n=120, rate=0.3, spread=1.0):
+    x, true = make_blobs(n, centers=[[0, 0], [6, 0], [0, 6]], cluster_std=spread, random_state=seed)
+    return x, true, corrupt_labels(true, corruption_matrix("symmetric", 3, rate), seed, exact=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_separate_classes_give_away_every_wrong_label(seed):
+    x, true, given = blobs(seed)
+    found = find_label_errors(x, given)
+    np.testing.assert_array_equal(found.flagged, given != true)
+    np.testing.assert_array_equal(found.suggested, true)
+    assert set(found.ranking[: np.sum(given != true)]) == set(np.flatnonzero(given != true))
+    # Samples that are sure of no class are not counted, so that the joint is near the truth and not equal to it.
+    np.testing.assert_allclose(found.corruption, estimate_corruption(true, given, 3), atol=0.03)
+    assert found.noise_rate == pytest.approx(np.mean(given != true), abs=0.02)
+
+
+def test_probabilities_are_those_of_refits_without_the_sample():
+    x, _, given = blobs(0, n=24, spread=3.0)
+    found = find_label_errors(x, given, **FIXED)
+    y = np.eye(3)[given]
+    for i in range(24):
+        others = np.delete(np.arange(24), i)
+        mean = y[others].mean(axis=0)
+        target = y[others] - mean
+        for _ in range(3):
+            model = KernelRidge(kernel="rbf", gamma=0.3, alpha=24 * 0.02).fit(x[others], target)
+            target = model.predict(x[others])
+        expected = np.maximum(mean + model.predict(x[[i]])[0], 0)
+        np.testing.assert_allclose(found.probabilities[i], expected / expected.sum(), atol=1e-12)
+
+
+def test_no_sample_has_a_say_in_its_own_probabilities():
+    x, _, given = blobs(1, n=30, spread=3.0)
+    first = find_label_errors(x, given, **FIXED)
+    for i in (0, 11):
+        other = given.copy()
+        other[i] = (given[i] + 1) % 3
+        again = find_label_errors(x, other, **FIXED)
+        np.testing.assert_allclose(again.probabilities[i], first.probabilities[i], atol=1e-12)
+        assert np.abs(again.probabilities - first.probabilities).max() > 1e-3
+
+
+@pytest.mark.parametrize("consensus", [0, 2])
+def test_no_sample_of_a_group_has_a_say_in_the_others(consensus):
+    x, _, given = blobs(1, n=40, spread=3.0)
+    groups = np.arange(40) // 2
+    options = {**FIXED, "consensus": consensus, "groups": groups}
+    first = find_label_errors(x, given, **options)
+    other = given.copy()
+    other[6] = other[7] = (given[6] + 1) % 3
+    again = find_label_errors(x, other, **options)
+    if consensus == 0:
+        np.testing.assert_allclose(again.probabilities[[6, 7]], first.probabilities[[6, 7]], atol=1e-12)
+    assert all(first.kept[groups == g].min() == first.kept[groups == g].max() for g in range(20))
+    for i in (6, 7):
+        assert np.abs(first.fit.weights(i)[[6, 7]]).max() == 0
+
+
+def test_copies_vouch_for_each_other_unless_they_are_grouped():
+    x, true, given = blobs(2, n=60)
+    wrong = np.flatnonzero(given != true)[:5]
+    x, y = (
+        np.concatenate([x, np.repeat(x[wrong], 6, axis=0)]),
+        np.concatenate([given, np.repeat(given[wrong], 6)]),
+    )
+    groups = np.concatenate([np.arange(60), np.repeat(wrong, 6)])
+    narrow = {**FIXED, "gamma": 200.0, "ridge": 1e-6}
+    assert not find_label_errors(x, y, **narrow).flagged[wrong].any()
+    assert find_label_errors(x, y, groups=groups).flagged[wrong].all()
+
+
+def test_the_explanation_adds_up_to_the_probabilities():
+    x, _, given = blobs(3, spread=3.0)
+    found = find_label_errors(x, given)
+    assert 0 < found.kept.mean() < 1
+    for i in (*np.flatnonzero(found.kept)[:2], *np.flatnonzero(~found.kept)[:2]):
+        why = found.explain(int(i), count=7)
+        others = found.kept & (np.arange(len(given)) != i)
+        shares = why.shares + np.bincount(given[others], minlength=3) / others.sum() * (1 - why.shares.sum())
+        expected = np.maximum(shares, 0) / np.maximum(shares, 0).sum()
+        np.testing.assert_allclose(found.probabilities[i], expected, atol=1e-10)
+        assert i not in why.neighbours[why.weights != 0]
+        assert len(why.labels) == 7
+        assert (np.diff(np.abs(why.weights)) <= 0).all()
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.6])
+def test_rounds_of_the_clustered_model_are_predicted_from_its_gram(rate):
+    model = ClusteredFeatures(4, 30, within=0.4, across=0.1, ridge=3e-3)
+    corruption = corruption_matrix("symmetric", 4, rate)
+    given = corrupt_labels(model.labels(), corruption, 0, exact=True)
+    spectrum = Spectrum.from_gram(model.gram(), np.eye(4)[given])
+    realised = estimate_corruption(model.labels(), given, 4)
+    found = predicted_rounds(spectrum, model.labels(), realised, 4 * 3e-3)  # K λ N is n c
+    assert found == model.minimum_rounds(realised) > 0
+
+
+def test_no_number_of_rounds_where_another_label_is_as_frequent():
+    model = ClusteredFeatures(2, 10, within=0.4, across=0.1, ridge=1e-3)
+    spectrum = Spectrum.from_gram(model.gram(), np.eye(2)[model.labels()])
+    half = np.full((2, 2), 0.5)
+    assert predicted_rounds(spectrum, model.labels(), half, 0.01) == np.inf
+    unrelated = Spectrum.from_gram(np.eye(20), np.eye(2)[model.labels()])
+    assert predicted_rounds(unrelated, model.labels(), corruption_matrix("symmetric", 2, 0.1), 0.01) == np.inf
+
+
+def test_tables_with_text_find_what_their_numbers_find():
+    x, true, given = blobs(4)
+    names = np.array(["north", "east", "south"])
+    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "region": names[true], "flag": x[:, 0] > 1})
+    found = find_label_errors(table, pd.Series(names[given]))
+    assert list(found.classes) == ["east", "north", "south"]
+    np.testing.assert_array_equal(found.suggested, names[true])
+    words = ["cheap red wine", "old green tree", "fast blue car"]
+    prose = pd.DataFrame({"text": [f"{words[k]} number {i}" for i, k in enumerate(true)]})
+    np.testing.assert_array_equal(find_label_errors(prose, given).suggested, true)
+
+
+def test_tensors_and_grams_say_what_arrays_say():
+    x, _, given = blobs(5, spread=3.0)
+    expected = find_label_errors(x, given, gamma=0.2, standardize=False).scores
+    tensor = find_label_errors(torch.tensor(x), torch.tensor(given), gamma=0.2, standardize=False)
+    gram = find_label_errors(rbf_kernel(x, gamma=0.2), given, kernel="precomputed")
+    function = find_label_errors(
+        x, given, kernel=lambda a, b: np.exp(-0.2 * np.sum((a - b) ** 2)), standardize=False
+    )
+    for found in (tensor, gram, function):
+        np.testing.assert_allclose(found.scores, expected, atol=1e-9)
+    linear = find_label_errors(x, given, kernel="linear", standardize=False)
+    plain = find_label_errors(x @ x.T, given, kernel="precomputed")
+    np.testing.assert_allclose(linear.scores, plain.scores, atol=1e-8)
+
+
+def test_many_samples_are_represented_by_landmarks(monkeypatch):
+    x, _, given = blobs(6)
+    exact = find_label_errors(x, given, random_state=0)
+    monkeypatch.setattr(samples, "DENSE_UP_TO", 50)
+    monkeypatch.setattr(samples, "LANDMARKS", 60)
+    found = find_label_errors(x, given, random_state=0)
+    assert "60 landmarks" in found.notes[0]
+    assert exact.notes == ()
+    assert np.mean(found.suggested == exact.suggested) > 0.95
+    np.testing.assert_array_equal(find_label_errors(x, given, random_state=0).scores, found.scores)
+
+
+def test_left_out_rounds_find_more_than_the_fit_that_saw_the_labels(rng):
+    x, true = load_wine(return_X_y=True)
+    given = corrupt_labels(true, corruption_matrix("symmetric", 3, 0.4), rng)
+    found = find_label_errors(x, given)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    seen = (
+        KernelRidge(kernel="rbf", gamma=found.gamma, alpha=len(x) * found.ridge)
+        .fit(z, np.eye(3)[given])
+        .predict(z)
+    )
+    dull = average_precision_score(given != true, -seen[np.arange(len(x)), given])
+    assert average_precision_score(given != true, found.scores) > dull + 0.02
+
+
+LABELS = np.array([0, 1] * 10)
+POINTS = np.arange(40.0).reshape(20, 2)
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "message"),
+    [
+        (POINTS, LABELS[:5], r"one entry for each of the 20 samples; got shape \(5,\)"),
+        (POINTS, np.zeros(20), "at least two classes; all 20 are 0"),
+        (POINTS, ["cat"] * 19 + ["dog"], r"1 of 2 classes have one \(dog\)"),
+        (POINTS, ["cat"] * 10 + [None] * 10, "no value at 10 of 20 samples"),
+        (POINTS, [0.0, np.nan] * 10, "no value at 10 of 20 samples"),
+        (POINTS, np.linspace(0, 1, 20), "is no class number"),
+        (POINTS, np.arange(20), "20 of 20 classes have one"),
+        (np.where(POINTS == 5, np.nan, POINTS), LABELS, "X has 1 NaN"),
+        (pd.DataFrame({"a": [1.0, None] * 10}), LABELS, "column 'a' of X has no value in row 2"),
+        (pd.DataFrame({"a": ["x", None] * 10}), LABELS, "column 'a' of X has no value in row 2"),
+        ([["a", "b"]] * 20, LABELS, "Encode text"),
+    ],
+)
+def test_mistakes_are_named(x, labels, message):
+    with pytest.raises(InputError, match=message):
+        find_label_errors(x, labels)
+
+
+def test_mistaken_options_are_named():
+    for options, message in [
+        ({"kernel": "nonsense"}, "kernel must be a function or one of"),
+        ({"kernel": "precomputed"}, "must be square"),
+        ({"kernel": "linear", "gamma": 1.0}, "has no gamma"),
+        ({"gamma": -1.0}, "gamma must be a finite number above 0"),
+        ({"ridge": 0}, "ridge must be"),
+        ({"rounds": 0}, "rounds must be"),
+        ({"consensus": -1}, "consensus must be"),
+        ({"groups": [1, 2]}, "groups must name the group of each of the 20 samples"),
+        ({"groups": [1] * 20}, "at least two groups"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            find_label_errors(POINTS, LABELS, **options)
+
+
+def test_more_classes_than_fit_are_refused_before_any_work(monkeypatch):
+    monkeypatch.setattr("selfdistill.theory.spectra.memory_cost.available_memory", lambda: 1000)
+    with pytest.raises(TooLargeError, match="one output a class"):
+        label_errors.as_classes(LABELS, 20)
+
+
+def test_constant_features_say_nothing_and_do_not_break():
+    found = find_label_errors(np.ones((20, 2)), LABELS)
+    assert np.isfinite(found.scores).all()
+    assert found.minimum_rounds == np.inf
+
+
+def test_a_class_of_two_is_left_out_honestly():
+    x, _, given = blobs(7, n=60, rate=0.0)
+    y = given.astype(object)
+    y[:2] = "rare"
+    found = find_label_errors(x, [str(v) for v in y])
+    assert np.isfinite(found.probabilities).all()
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)

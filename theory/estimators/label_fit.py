@@ -1,0 +1,158 @@
+"""The fit behind a search for wrong labels: chosen by leave-one-out, then anew on the samples that agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import to_host
+from ..base.validation import Array
+from ..distillation.distill import distill_with_ridge
+from ..distillation.leave_one_out import group_numbers, leave_one_out, left_out_weights
+from ..labels.confident_joint import class_thresholds
+from ..spectra.spectrum import Spectrum
+from .samples import KernelSamples, Points
+from .selection import select_setting
+
+# Rounds to choose from, if none are given.
+ROUNDS = range(1, 9)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFit:
+    """Left-out outputs of every sample, and the spectra that they come from.
+
+    Attributes
+    ----------
+    probabilities : ndarray (n, K)
+    gamma : float or None
+    ridge : float
+        Of the fit to all samples; the total penalty ``n * ridge`` is kept where fewer are fitted.
+    rounds : int
+    kept : ndarray of bool (n,)
+        Samples that the last fit learned from.
+    whole, part : Spectrum
+        Of all samples, and of those that were kept.
+    points : Points
+    groups : ndarray or None
+    notes : list of str
+    """
+
+    probabilities: Array
+    gamma: float | None
+    ridge: float
+    rounds: int
+    kept: Array
+    whole: Spectrum
+    part: Spectrum
+    points: Points
+    groups: Array | None
+    notes: list[str]
+
+    def weights(self, sample: int) -> Array:
+        """Weight of every sample's label in the left-out output at one sample, (n,)."""
+        kept = np.flatnonzero(self.kept)
+        ridge = self.ridge * len(self.kept) / len(kept)
+        weights = np.zeros(len(self.kept))
+        if not self.kept[sample]:
+            row = self.points.predict(kept, np.array([sample]), np.ones(1))
+            run = distill_with_ridge(self.part.with_targets(row), ridge, self.rounds)
+            weights[kept] = to_host(run.dual(self.rounds))
+            return weights
+        position = int(np.searchsorted(kept, sample))
+        together = None if self.groups is None else self.groups[kept]
+        weights[kept] = left_out_weights(self.part, ridge, self.rounds, position, groups=together)
+        return weights
+
+
+def fit_labels(
+    samples: KernelSamples,
+    given: Array,
+    gamma: float | None,
+    ridge: float | None,
+    rounds: int | None,
+    groups: Any,
+    consensus: int,
+) -> LabelFit:
+    """Choose the setting by leave-one-out, then refit `consensus` times to the samples whose labels agree."""
+    targets = np.eye(int(given.max()) + 1)[given]
+    n = len(given)
+    members = None if groups is None else group_numbers(groups, n)
+    frequencies = other_frequencies(targets, members)
+    chosen = select_setting(
+        samples.spectra(gamma, targets),
+        None if ridge is None else [ridge],
+        ROUNDS if rounds is None else [rounds],
+        groups=members,
+        error=lambda p, y: np.sum((with_frequencies(p, frequencies) - y) ** 2, axis=(1, 2)) / n,
+    )
+    left_out = leave_one_out(chosen.spectrum, chosen.ridge, chosen.rounds, groups=members)[-1]
+    p = as_probabilities(with_frequencies(left_out, frequencies))
+    points = samples.points(chosen.gamma)
+    kept, part, notes = np.ones(n, bool), chosen.spectrum, []
+    if samples.how != "gram":
+        notes.append(f"The kernel of {n} samples is represented by {samples.how}.")
+    for _ in range(consensus):
+        agrees = (p - class_thresholds(p, given)).argmax(axis=1) == given
+        if members is not None:  # a group is kept whole, or its rest would vouch for what is left out
+            agrees = np.bincount(members, ~agrees)[members] == 0
+        if np.bincount(given[agrees], minlength=targets.shape[1]).min() < 2:
+            notes.append(
+                "Too few labels of a class agree with the others: no refit without those that do not."
+            )
+            break
+        kept, index = agrees, np.flatnonzero(agrees)
+        part = points.spectrum(targets, index)
+        p = _judge(part, points, targets, kept, chosen.ridge * n / len(index), chosen.rounds, members)
+    return LabelFit(
+        p, chosen.gamma, chosen.ridge, chosen.rounds, kept, chosen.spectrum, part, points, members, notes
+    )
+
+
+def _judge(
+    part: Spectrum,
+    points: Points,
+    targets: Array,
+    kept: Array,
+    ridge: float,
+    rounds: int,
+    members: Array | None,
+) -> Array:
+    """Probabilities of all samples from a fit to some: left out where kept, predicted elsewhere."""
+    index, rest = np.flatnonzero(kept), np.flatnonzero(~kept)
+    groups = None if members is None else members[index]
+    outputs = np.empty(targets.shape)
+    left_out = leave_one_out(part, ridge, rounds, groups=groups)[-1]
+    outputs[index] = with_frequencies(left_out, other_frequencies(targets[index], groups))
+    if len(rest):
+        dual = to_host(distill_with_ridge(part, ridge, rounds).dual(rounds))
+        outputs[rest] = with_frequencies(points.predict(rest, index, dual), targets[index].mean(axis=0))
+    return as_probabilities(outputs)
+
+
+def other_frequencies(targets: Array, groups: Array | None) -> Array:
+    """Frequencies of the labels among the samples outside each one's group, (n, K)."""
+    if groups is None:
+        return np.asarray((targets.sum(axis=0) - targets) / (len(targets) - 1))
+    numbers = np.unique(groups, return_inverse=True)[1]
+    sums = np.zeros((numbers.max() + 1, targets.shape[1]))
+    np.add.at(sums, numbers, targets)
+    rest = targets.sum(axis=0) - sums
+    return np.asarray((rest / rest.sum(axis=1, keepdims=True))[numbers])
+
+
+def with_frequencies(outputs: Array, frequencies: Array) -> Array:
+    """Give what the fit has lost of the labels' mass by shrinking to the labels' frequencies.
+
+    By linearity this is the fit to labels from which the frequencies (of the others) were taken off, with the
+    frequencies put back: rows sum to 1.
+    """
+    return np.asarray(outputs + frequencies * (1 - outputs.sum(axis=-1, keepdims=True)))
+
+
+def as_probabilities(outputs: Array) -> Array:
+    """Outputs that sum to 1, below 0 cut off."""
+    cut = np.maximum(outputs, 0.0)
+    return np.asarray(cut / cut.sum(axis=1, keepdims=True))

@@ -1,0 +1,162 @@
+"""Samples of any kind as numbers, and as a gram or as features: arrays, tables with text, tensors, kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from ..base.arrays import as_symmetric, is_foreign, to_host
+from ..base.validation import Array, InputError, as_matrix, check_positive
+from ..spectra.spectrum import Spectrum
+from .selection import gammas_around
+
+# Above so many samples the gram gives way to features: its factorisations would take many minutes.
+DENSE_UP_TO = 5000
+LANDMARKS = 1024
+_MOST_WORDS = 2000
+
+
+def as_numbers(X: Any, *, standardize: bool = True) -> Array:
+    """Samples (n, p) as finite numbers: tables are encoded column by column, tensors fetched from their device.
+
+    Numeric columns are brought to mean 0 and variance 1 (with `standardize`), a column of text with few different
+    entries becomes one column an entry, and one with many its words (TF-IDF).
+
+    Raises
+    ------
+    InputError
+        If a value is missing, or is neither number nor text.
+    """
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        return _encode_table(X, standardize)
+    values = to_host(X) if is_foreign(X) else X
+    array = as_matrix(values, "X").astype(np.float64, copy=False)
+    return np.asarray(StandardScaler().fit_transform(array)) if standardize else array
+
+
+def _encode_table(table: Any, standardize: bool) -> Array:
+    if 0 in table.shape:
+        raise InputError(f"X must be a table with at least one row and column; got shape {table.shape}.")
+    missing = table.isna().any()
+    if missing.any():
+        name = missing.index[missing.to_numpy()][0]
+        row = int(np.flatnonzero(table[name].isna())[0])
+        raise InputError(f"column {name!r} of X has no value in row {row + 1}. Remove or impute it first.")
+    numbers = [name for name in table.columns if table[name].dtype.kind in "fiub"]
+    texts = [name for name in table.columns if name not in numbers]
+    as_text = table[texts].astype(str)
+    prose = [name for name in texts if as_text[name].nunique() > len(table) / 2]
+    steps: list[tuple[str, Any, Any]] = [
+        ("numbers", StandardScaler() if standardize else "passthrough", numbers),
+        ("entries", OneHotEncoder(sparse_output=False), [name for name in texts if name not in prose]),
+    ]
+    steps += [
+        (f"words of {name}", TfidfVectorizer(max_features=_MOST_WORDS, token_pattern=r"\S+"), name)
+        for name in prose
+    ]
+    encoder = ColumnTransformer(steps, sparse_threshold=0.0)
+    return as_matrix(encoder.fit_transform(table.assign(**as_text)), "X").astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Samples under one kernel: the gram (n, n) of all, or features (n, p) whose inner products it is.
+
+    Attributes
+    ----------
+    values : ndarray
+    is_gram : bool
+    """
+
+    values: Array
+    is_gram: bool
+
+    def spectrum(self, targets: Array, among: Array | None = None) -> Spectrum:
+        """Spectrum of all samples, or of some."""
+        index = np.arange(len(self.values)) if among is None else among
+        if self.is_gram:
+            part = self.values if among is None else self.values[np.ix_(index, index)]
+            return Spectrum.from_gram(part, targets[index])
+        return Spectrum.from_features(self.values[index], targets[index])
+
+    def predict(self, at: Array, among: Array, dual: Array) -> Array:
+        """Kernel between two parts of the samples, times dual coefficients of the second."""
+        if self.is_gram:
+            return np.asarray(self.values[np.ix_(at, among)] @ dual)
+        return np.asarray(self.values[at] @ (self.values[among].T @ dual))
+
+
+@dataclass(frozen=True, eq=False)
+class KernelSamples:
+    """Samples whose kernel may have a coefficient that is still to be chosen.
+
+    Attributes
+    ----------
+    X : ndarray (n, p)
+        Numbers; the gram for a precomputed kernel.
+    kernel : str or callable
+    random_state : int, Generator-like or None
+        Draws the landmarks where there are too many samples for a gram.
+    """
+
+    X: Array
+    kernel: str | Callable[..., float]
+    random_state: Any = None
+
+    def __post_init__(self) -> None:
+        known = ("precomputed", *sorted(KERNEL_PARAMS))
+        if not callable(self.kernel) and self.kernel not in known:
+            raise InputError(f"kernel must be a function or one of {', '.join(known)}; got {self.kernel!r}.")
+        if self.kernel == "precomputed":
+            as_symmetric(self.X, "X")
+
+    @property
+    def has_gamma(self) -> bool:
+        """Whether the kernel has a coefficient."""
+        return not callable(self.kernel) and "gamma" in KERNEL_PARAMS.get(self.kernel, ())
+
+    @property
+    def how(self) -> str:
+        """In words, how the kernel is represented."""
+        if self.kernel == "linear":
+            return "features"
+        if self.kernel == "precomputed" or len(self.X) <= DENSE_UP_TO:
+            return "gram"
+        return f"{LANDMARKS} landmarks (Nyström)"
+
+    def gammas(self, gamma: float | None) -> list[float | None]:
+        """Coefficients to compare: the one that is given, those around the data's scale, or none."""
+        if gamma is not None:
+            check_positive(gamma, "gamma")
+            if not self.has_gamma:
+                raise InputError(f"the kernel {self.kernel!r} has no gamma.")
+            return [float(gamma)]
+        return [float(g) for g in gammas_around(self.X)] if self.has_gamma else [None]
+
+    def points(self, gamma: float | None) -> Points:
+        """Gram or features at one coefficient."""
+        if self.kernel == "linear":
+            return Points(self.X, False)
+        if self.kernel == "precomputed":
+            return Points(self.X, True)
+        if len(self.X) <= DENSE_UP_TO:
+            known_only = not callable(self.kernel)
+            parameters = {} if gamma is None else {"gamma": gamma}
+            return Points(
+                pairwise_kernels(self.X, metric=self.kernel, filter_params=known_only, **parameters), True
+            )
+        landmarks = Nystroem(self.kernel, gamma=gamma, n_components=LANDMARKS, random_state=self.random_state)
+        return Points(landmarks.fit_transform(self.X), False)
+
+    def spectra(self, gamma: float | None, targets: Array) -> Iterator[tuple[float | None, Spectrum]]:
+        """Yield the spectrum of each coefficient to compare."""
+        for value in self.gammas(gamma):
+            yield value, self.points(value).spectrum(targets)

@@ -1,0 +1,114 @@
+"""Kernel coefficient, penalty and round of the least left-out error: one factorisation a kernel, no folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import to_host
+from ..base.validation import Array
+from ..distillation.leave_one_out import leave_one_out
+from ..spectra.spectrum import Spectrum
+
+# Penalties are compared over six decades around the one that halves an average direction …
+RIDGES = np.logspace(-3, 3, 13)
+# … and kernel coefficients around one over the features' number and variance: smooth kernels first.
+GAMMAS = 2.0 ** np.arange(-4, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The setting of the least left-out error, and the table it was taken from.
+
+    Attributes
+    ----------
+    spectrum : Spectrum
+        Factorised at the chosen coefficient.
+    gamma : float or None
+        None where the kernel has no coefficient or it was given.
+    ridge : float
+    rounds : int
+    errors : ndarray (coefficients, penalties, T)
+        Left-out error of every setting.
+    """
+
+    spectrum: Spectrum
+    gamma: float | None
+    ridge: float
+    rounds: int
+    errors: Array
+
+    @property
+    def error(self) -> float:
+        """The least left-out error."""
+        return float(self.errors.min())
+
+
+def select_setting(
+    spectra: Iterable[tuple[float | None, Spectrum]],
+    ridges: Sequence[float] | None,
+    rounds: Sequence[int],
+    ground_truth_weight: float = 0.0,
+    *,
+    groups: Any = None,
+    error: Callable[[Array, Array], Array] | None = None,
+) -> Selection:
+    """Compare every kernel coefficient, penalty and number of rounds by leave-one-out.
+
+    Parameters
+    ----------
+    spectra : iterable of (gamma, Spectrum)
+        Factorised when asked for; two are held at a time.
+    ridges : sequence of float, optional
+        Penalties; 13 around the scale of each gram if not given.
+    rounds : sequence of int
+        Numbers of fits to choose from.
+    ground_truth_weight : float
+    groups : array (n,), optional
+        Samples that are left out together.
+    error : callable, optional
+        ``(predictions (T, n, k), targets (n, k)) -> (T,)``; the mean squared error, summed over outputs, if not
+        given.
+
+    Returns
+    -------
+    Selection
+    """
+    error = mean_squared_error if error is None else error
+    best: tuple[float, Spectrum, float | None, float, int] | None = None
+    table = []
+    allowed = np.asarray(rounds) - 1
+    for gamma, spectrum in spectra:
+        y = to_host(spectrum.targets).astype(np.float64, copy=False)
+        rows = []
+        for ridge in ridges_around(spectrum) if ridges is None else ridges:
+            left_out = leave_one_out(
+                spectrum, ridge, int(allowed[-1]) + 1, ground_truth_weight, groups=groups
+            )
+            rows.append(error(to_host(left_out).reshape(-1, *y.shape), y)[allowed])
+            at = int(np.argmin(rows[-1]))
+            if best is None or rows[-1][at] < best[0]:
+                best = (float(rows[-1][at]), spectrum, gamma, float(ridge), int(rounds[at]))
+        table.append(rows)
+    assert best is not None
+    return Selection(best[1], best[2], best[3], best[4], np.array(table))
+
+
+def mean_squared_error(predictions: Array, targets: Array) -> Array:
+    """Error of every round: mean over samples, sum over outputs."""
+    return np.asarray(np.sum((predictions - targets) ** 2, axis=(1, 2)) / len(targets))
+
+
+def ridges_around(spectrum: Spectrum) -> Array:
+    """Penalties to compare: in units of the mean of the gram's diagonal, over n."""
+    scale = float(spectrum.eigenvalues.sum()) / spectrum.n_samples
+    return RIDGES * (scale if scale > 0 else 1.0)
+
+
+def gammas_around(X: Array) -> Array:
+    """Kernel coefficients to compare, around one over the number of features and their variance."""
+    variance = float(X.var())
+    return GAMMAS / (X.shape[1] * (variance if variance > 0 else 1.0))
