@@ -113,7 +113,7 @@ def measure(name: str, kind: str, rate: float, seed: int) -> dict[str, Any]:
     wrong, truth = given != y, estimate_corruption(y, given, int(y.max()) + 1)
 
     def cleaned(bad: np.ndarray) -> float:
-        kept = ~bad
+        kept = ~bad if not bad.all() else bad  # nothing can be learned from nothing: then all are kept
         left = np.unique(given[kept])
         if len(left) == 1:  # a method that throws all other classes away has learned one answer
             return float(np.mean(y_test == left[0]))

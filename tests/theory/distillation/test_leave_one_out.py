@@ -230,11 +230,11 @@ def test_mistakes_are_named(rng):
         leave_one_out(spectrum, 0.1, 2, [0, 2])
     with pytest.raises(InputError, match="one weight a round"):
         leave_one_out(spectrum, 0.1, 2, [0.1])
-    with pytest.raises(InputError, match=r"group of each of the 6 samples"):
+    with pytest.raises(InputError, match=r"group of each of the 40 samples"):
         leave_one_out(spectrum, 0.1, 2, groups=[1, 2])
     with pytest.raises(InputError, match=r"at least two groups"):
-        leave_one_out(spectrum, 0.1, 2, groups=[1] * 6)
-    with pytest.raises(InputError, match=r"sample must be a whole number between 0 and 5; got 6"):
-        left_out_weights(spectrum, 0.1, 2, 6)
+        leave_one_out(spectrum, 0.1, 2, groups=[1] * 40)
+    with pytest.raises(InputError, match=r"sample must be a whole number between 0 and 39; got 40"):
+        left_out_weights(spectrum, 0.1, 2, 40)
     with pytest.raises(InputError, match="vector of penalties"):
         leave_one_out_errors(spectrum, [], 2)
