@@ -12,8 +12,9 @@ from ...theory import InputError, progressive_weight
 from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import check_count
 from ...theory.labels.progressive import Schedule
-from .batches import Options
+from .batches import Batch, Options
 from .functional import log_probabilities, progressive_loss
+from .processes import rows_of_all
 from .stateless import SoftLabelLoss
 
 
@@ -21,12 +22,13 @@ class ProgressiveLoss(SoftLabelLoss):
     """`progressive_loss` with a memory of every sample's outputs of the epoch before.
 
     A sample that was never seen is its own label. A batch reads its samples' past outputs, then leaves its
-    present ones, so each sample may come once an epoch, as a `DataLoader` brings it.
+    present ones, so each sample may come once an epoch, as a `DataLoader` brings it. Where several processes
+    train one network, each is told what all have left, and the memory is the same in all.
 
     Parameters
     ----------
     n_samples, n_classes : int
-        Of the training set.
+        Of the training set. In sequences and images each labelled place is a sample.
     epochs : int
         T.
     final : float
@@ -61,36 +63,55 @@ class ProgressiveLoss(SoftLabelLoss):
 
         Parameters
         ----------
-        logits : Tensor (b, K)
-        labels : Tensor (b,)
-        index : Tensor (b,)
-            Which training samples these are, 0 … n_samples − 1.
+        logits : Tensor (..., K)
+        labels : Tensor
+            Whole numbers (...) or distributions (..., K).
+        index : Tensor of integers (...)
+            Which training samples these are, 0 … n_samples − 1; one each, none twice. Token p of sentence i
+            of at most P tokens is ``i * P + p``. Where a label is to be ignored it may be any.
         epoch : int
             From 0, as loops count; the weight is that of t = epoch + 1.
         """
+        batch = self.batch(logits, more)
+        target, kept = batch.labels(labels)
+        index = self._index(index, batch, kept)
+        weight = progressive_weight(epoch + 1, self.epochs, self.final, self.schedule)
+        if not target.is_floating_point():
+            target = one_hot(target, self.past.shape[1], like=self.past, check=False)
+        past = torch.where(self.seen[index].unsqueeze(-1), self.past[index], target.to(self.past))
+        past = past.movedim(-1, batch.options.get("class_dim", -1))
+        loss = progressive_loss(logits, labels, past, weight, **self.given(more))
+        self._remember(batch.logits.detach(), index, kept)
+        return loss
+
+    def _index(self, index: Any, batch: Batch, kept: Tensor | None) -> Tensor:
         n_samples, n_classes = self.past.shape
         index = torch.as_tensor(index, device=self.past.device)
-        if (
-            logits.shape != (*labels.shape, n_classes)
-            or index.shape != labels.shape
-            or index.dtype.is_floating_point
-        ):
+        samples = batch.logits.shape[:-1]
+        if batch.logits.shape[-1] != n_classes or index.shape != samples or index.is_floating_point():
             raise InputError(
-                f"the memory holds {n_classes} classes and wants one whole number a label as index; got logits "
-                f"{tuple(logits.shape)}, labels {tuple(labels.shape)} and index {tuple(index.shape)} of {index.dtype}."
+                f"the memory holds {n_classes} classes and wants one whole number a label as index; got "
+                f"{batch.logits.shape[-1]} classes, labels {tuple(samples)} and index {tuple(index.shape)} of "
+                f"{index.dtype}."
             )
-        if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < n_samples:
+        if kept is not None:
+            index = index.where(kept.to(index.device), 0)
+        if batch.check and index.numel() and not 0 <= int(index.min()) <= int(index.max()) < n_samples:
             raise InputError(
                 f"the memory holds {n_samples} samples; got indices {int(index.min())} … {int(index.max())}. "
                 "Give the size of the training set as n_samples."
             )
-        weight = progressive_weight(epoch + 1, self.epochs, self.final, self.schedule)
-        hot = one_hot(labels, n_classes, like=self.past)
-        past = torch.where(self.seen[index, None], self.past[index], hot)
-        loss = progressive_loss(logits, labels, past, weight, **self.given(more))
-        self.past[index] = log_probabilities(logits.detach(), check=False).exp().to(self.past)
+        return index.long()
+
+    def _remember(self, logits: Tensor, index: Tensor, kept: Tensor | None) -> None:
+        """Leave the present outputs of all samples that count, those of other processes too."""
+        outputs = log_probabilities(logits, check=False).exp().to(self.past).flatten(0, -2)
+        index = index.flatten()
+        if kept is not None:
+            index, outputs = index[kept.flatten()], outputs[kept.flatten()]
+        index, outputs = rows_of_all(index), rows_of_all(outputs)
+        self.past[index] = outputs
         self.seen[index] = True
-        return loss
 
     def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *args: Any) -> None:
         kept = state.get(f"{prefix}past")

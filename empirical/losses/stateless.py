@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from torch import Tensor, nn
 
 from ...theory.base.validation import check_choice, check_fraction, check_nonnegative, check_positive
 from ...theory.labels.soft_targets import Convention
-from .batches import Options, check_options
+from .batches import Batch, Options, check_options
 from .functional import (
     DISTILLATION,
     LABEL_SMOOTHING,
@@ -40,6 +40,12 @@ class SoftLabelLoss(nn.Module):
     def given(self, more: dict[str, Any]) -> dict[str, Any]:
         """Keywords for the function of the loss."""
         return {**self.settings, **self.options, "weight": self.weight, **more}
+
+    def batch(self, logits: Tensor, more: dict[str, Any]) -> Batch:
+        """Outputs with the options that hold for this batch."""
+        given = self.given(more)
+        options = {name: value for name, value in given.items() if name in Options.__annotations__}
+        return Batch.read(logits, cast(Options, options))
 
     def extra_repr(self) -> str:
         """Settings and options, for printing."""

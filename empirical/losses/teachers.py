@@ -1,6 +1,8 @@
 """Losses with a second network that answers and never learns: a moving average, or the generation before.
 
-Its state is in ``state_dict``, and it stays in evaluation mode whatever mode the loss is put into.
+Its state is in ``state_dict``, and it stays in evaluation mode whatever mode the loss is put into. Where several
+processes train one network by `DistributedDataParallel`, that may be given as it is: all processes have the same
+parameters after each step, hence the same average and the same teacher.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self, Unpack, cast
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +19,9 @@ from torch.optim.swa_utils import AveragedModel
 from ...theory import InputError, ema_decay
 from ...theory.base.validation import check_fraction, check_positive
 from . import rules
-from .batches import Batch, Options
+from .batches import Options
 from .functional import Tempered, beta_smoothing_loss
+from .processes import inner
 from .stateless import DistillationLoss, SoftLabelLoss
 
 Ask = Callable[[nn.Module, Any], Tensor]
@@ -68,8 +71,8 @@ class BetaSmoothingLoss(SoftLabelLoss):
         self.generator = generator
         self.ask = ask
         move = partial(_towards, decay=check_fraction(decay, "decay"))
-        self.average = AveragedModel(model, multi_avg_fn=move).requires_grad_(False).eval()
-        self.average.update_parameters(model)  # the first call copies
+        self.average = AveragedModel(inner(model), multi_avg_fn=move).requires_grad_(False).eval()
+        self.average.update_parameters(inner(model))  # the first call copies
 
     @property
     def step(self) -> int:
@@ -99,7 +102,7 @@ class BetaSmoothingLoss(SoftLabelLoss):
 
     def update(self, model: nn.Module) -> None:
         """Move the average towards the model."""
-        self.average.update_parameters(model)
+        self.average.update_parameters(inner(model))
 
 
 @torch.no_grad()
@@ -180,9 +183,7 @@ class BornAgainLoss(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, inputs: Any, **more: Any) -> Tensor:
         """Loss of a batch; `inputs` are what the teacher is asked about."""
         if self.teacher is None or not self.finished:
-            given = self.loss.given(more)
-            options = cast(Options, {name: given[name] for name in given if name not in self.loss.settings})
-            batch = Batch.read(logits, options)
+            batch = self.loss.batch(logits, more)
             return batch.loss(rules.cross_entropy, batch.labels(labels))
         with torch.no_grad():
             teacher_logits = self.ask(self.teacher, inputs)
@@ -192,4 +193,4 @@ class BornAgainLoss(nn.Module):
 
 def _frozen(network: nn.Module) -> nn.Module:
     """Copy that answers and never learns."""
-    return copy.deepcopy(network).requires_grad_(False).eval()
+    return copy.deepcopy(inner(network)).requires_grad_(False).eval()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...theory import ema_decay
-from ...theory.base.probabilities import one_hot
+from ...theory.base.probabilities import check_probabilities, one_hot
 from ...theory.base.validation import InputError
 from ..training.ensemble import Ensemble, Parameters
 from ..training.members import Batch, Training, TrainingConfig, train
@@ -44,8 +44,8 @@ def train_method(
         M members.
     inputs : Tensor (P, n, ...)
         Training inputs of P problems (splits, draws of a training set).
-    labels : Tensor (P, n)
-        Integers.
+    labels : Tensor
+        Integers (P, n) or distributions (P, n, K).
     method : Method
     config : TrainingConfig
     settings : mapping of str to Tensor (M,), optional
@@ -86,7 +86,10 @@ def train_method(
     if "teacher" in method.needs and teacher is None:
         raise InputError(f"{method.name} learns from a teacher: give its logits (members, samples, classes).")
     method.check_settings(frozenset(settings or {}))
-    data = inputs.to(ensemble.device), labels.to(ensemble.device)
+    data = (
+        inputs.to(ensemble.device),
+        (labels if labels.is_floating_point() else labels.long()).to(ensemble.device),
+    )
 
     def train_group(members: range) -> Training:
         part = slice(members.start, members.stop)
@@ -103,13 +106,20 @@ def train_method(
 
 def _check_data(ensemble: Ensemble, inputs: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
     """Raise unless labels are classes that the networks know, one a sample, and the teacher answers for all."""
-    if labels.shape != inputs.shape[:2] or not labels.numel():
+    soft = labels.is_floating_point()
+    if labels.shape[: labels.ndim - soft] != inputs.shape[:2] or not labels.numel():
         raise InputError(
             f"inputs (problems, samples, …) and labels (problems, samples) must agree and hold samples; got "
             f"{tuple(inputs.shape)} and {tuple(labels.shape)}."
         )
     n_classes = int(ensemble.predict(inputs[0, :1]).shape[-1])
-    if labels.dtype.is_floating_point or not 0 <= int(labels.min()) <= int(labels.max()) < n_classes:
+    if soft:
+        check_probabilities(labels, "labels")
+        if labels.shape[-1] != n_classes:
+            raise InputError(
+                f"labels must be distributions over {n_classes} classes; got {tuple(labels.shape)}."
+            )
+    elif not 0 <= int(labels.min()) <= int(labels.max()) < n_classes:
         raise InputError(
             f"labels must be whole numbers from 0 to {n_classes - 1}, the networks' outputs; got "
             f"{labels.min().item()} … {labels.max().item()} of {labels.dtype}."
@@ -164,7 +174,9 @@ def _train_group(
     start = carried
     if "past" in method.needs:
         n_classes = outputs_on(ensemble, inputs[:, :1], problem).shape[-1]
-        start = carried | {"past": one_hot(labels[problem], n_classes, like=inputs, check=False)}
+        given = carried["labels"]
+        soft = given.is_floating_point()
+        start = carried | {"past": given if soft else one_hot(given, n_classes, like=inputs, check=False)}
     return train(
         ensemble, inputs[0], start, rule_loss(method.rule), config, prepare=prepare,
         each_epoch=after_epoch,

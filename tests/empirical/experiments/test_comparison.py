@@ -62,6 +62,21 @@ def test_an_ensemble_trains_each_member_as_a_plain_loop_would(rng):
     torch.testing.assert_close(ours, network(inputs[1]).detach(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("method", methods.METHODS, ids=lambda m: m.name)
+def test_an_ensemble_learns_from_distributions_as_from_the_labels_they_are_sure_of(method, rng):
+    inputs = torch.from_numpy(rng.normal(size=(2, 20, 6))).float()
+    labels = torch.from_numpy(rng.integers(0, 3, (2, 20)))
+    settings = {name: torch.full((2,), v) for name, v in method.grid[0] if name != "weight_decay"}
+    outputs = []
+    for given in (labels.to(torch.uint8), torch.nn.functional.one_hot(labels, 3).float()):
+        run = train_method(
+            Ensemble.initialise(lambda: mlp(6, 3, (5,)), (7, 8)), inputs, given, method,
+            TrainingConfig(epochs=2, batch_size=8), settings=settings, teacher=torch.zeros(2, 20, 3),
+        )  # fmt: skip
+        outputs.append(outputs_on(run.ensemble, inputs))
+    torch.testing.assert_close(outputs[0], outputs[1])
+
+
 def test_the_past_is_the_labels_first_and_the_last_epochs_outputs_then(rng):
     seen = []
 
@@ -294,7 +309,9 @@ def _train(method=methods.CROSS_ENTROPY, labels=None, **options):
     [
         (lambda: _train(labels=torch.full((2, 20), 3)), "labels must be whole numbers from 0 to 2"),
         (lambda: _train(labels=torch.full((2, 20), -1)), "labels must be whole numbers"),
-        (lambda: _train(labels=torch.zeros(2, 20)), "labels must be whole numbers"),
+        (lambda: _train(labels=torch.zeros(2, 20)), "must agree"),
+        (lambda: _train(labels=torch.ones(2, 20, 3)), "probabilities"),
+        (lambda: _train(labels=torch.full((2, 20, 4), 0.25)), "over 3 classes"),
         (lambda: _train(labels=torch.zeros(2, 19).long()), "must agree"),
         (lambda: _train(problem=torch.tensor([-1, 0])), "problem must name"),
         (lambda: _train(problem=[0.5, 1.0]), "problem must name"),

@@ -208,7 +208,7 @@ def test_teachers_answer_in_evaluation_mode_whatever_the_mode_of_the_loss(data):
             lambda: loss_modules.ProgressiveLoss(4, 3, 2)(
                 torch.zeros(3, 3), torch.tensor([0, 1]), torch.tensor([0, 1]), 0
             ),
-            "got logits",
+            "one entry a sample",
         ),
     ],
 )  # fmt: skip
