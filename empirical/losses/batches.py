@@ -21,7 +21,8 @@ from ...theory.base.validation import (
     check_nonnegative,
     check_positive,
 )
-from .terms import Rule, Samples, Setting, term_values, widened
+from .terms import Rule, Samples, Setting, Target, term_values, widened
+from .top_targets import TopTargets
 
 Reduction = Literal["mean", "sum", "none"]
 Interval = Literal["[0, 1]", "(0, ∞)", "[0, ∞)"]
@@ -71,7 +72,7 @@ class Options(TypedDict, total=False):
 class Labels(NamedTuple):
     """What the samples are: whole numbers (...), 0 where ignored, or distributions (..., K); and which count."""
 
-    target: Tensor
+    target: Target
     kept: Tensor | None
 
 
@@ -156,12 +157,29 @@ class Batch:
             )
         return moved.detach()
 
-    def other_logits(self, value: Any, name: str) -> Tensor:
-        """Logits of a teacher or an average."""
+    def top_targets(self, value: TopTargets, name: str) -> TopTargets:
+        """Targets of which the largest entries are known."""
+        if value.shape != self.logits.shape:
+            raise InputError(
+                f"{name} are of {value.n_classes} classes and samples {tuple(value.shape[:-1])}; the logits are of "
+                f"{self.logits.shape[-1]} and {tuple(self.logits.shape[:-1])}."
+            )
+        return value.to(self.logits.device).detach()
+
+    def other_logits(self, value: Any, name: str) -> Target:
+        """Logits of a teacher or an average, or what was stored of them."""
+        if isinstance(value, TopTargets):
+            return self.top_targets(value, name)
         moved = self.like_logits(value, name)
         if self.check:
             check_logits(moved, name)
         return moved
+
+    def soft_targets(self, value: Any, name: str) -> Target:
+        """Distributions, whole or of which the largest entries are known."""
+        if isinstance(value, TopTargets):
+            return self.top_targets(value, name)
+        return self.distributions(value, name)
 
     def distributions(self, value: Any, name: str) -> Tensor:
         """Probabilities that somebody has made."""
@@ -189,7 +207,7 @@ class Batch:
         return _CHECKS[within](value, name) if self.check else value
 
     def loss(
-        self, rule: Rule, labels: Labels, carried: Mapping[str, Tensor] | None = None, **settings: Setting
+        self, rule: Rule, labels: Labels, carried: Mapping[str, Target] | None = None, **settings: Setting
     ) -> Tensor:
         """Evaluate a rule on the batch and reduce its values.
 
@@ -221,8 +239,10 @@ class Batch:
         if reduction == "sum":
             return values.sum()
         counts = torch.ones_like(values) if labels.kept is None else labels.kept.to(values)
-        if class_weights is not None and not labels.target.is_floating_point():  # as torch has it
-            counts = counts * class_weights.to(values)[labels.target]
+        target = labels.target
+        if class_weights is not None and isinstance(target, Tensor) and not target.is_floating_point():
+            # Of soft labels it counts samples, as torch has it.
+            counts = counts * class_weights.to(values)[target]
         if sample_weight is not None:
             counts = counts * sample_weight
         total = counts.sum()

@@ -27,7 +27,7 @@ from ...theory.labels.soft_targets import Convention
 from . import rules
 from .batches import Batch, Labels, Options, Reduction, check_logits, log_probabilities
 from .candidates import candidate_labels
-from .terms import Rule, Setting, widened
+from .terms import Rule, Setting, Target, widened
 
 Tempered = Literal["both", "teacher"]
 
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def soft_cross_entropy(
-    logits: Tensor, targets: Tensor, *, temperature: Setting = 1.0, **options: Unpack[Options]
+    logits: Tensor, targets: Target, *, temperature: Setting = 1.0, **options: Unpack[Options]
 ) -> Tensor:
     """Cross-entropy of the outputs at a temperature against target distributions (not scaled by τ²).
 
@@ -69,7 +69,7 @@ def soft_cross_entropy(
     batch = Batch.read(logits, options)
     tau = batch.setting(temperature, "temperature", within="(0, ∞)")
     return batch.loss(
-        rules.soft_targets, Labels(batch.distributions(targets, "targets"), None), temperature=tau
+        rules.soft_targets, Labels(batch.soft_targets(targets, "targets"), None), temperature=tau
     )
 
 
@@ -135,7 +135,7 @@ DISTILLATION: dict[Tempered, Rule] = {"both": rules.distillation, "teacher": rul
 
 def distillation_loss(
     student_logits: Tensor,
-    teacher_logits: Tensor,
+    teacher_logits: Target,
     labels: Tensor,
     temperature: Setting = 1.0,
     alpha: Setting = 0.5,
@@ -152,7 +152,9 @@ def distillation_loss(
 
     Parameters
     ----------
-    student_logits, teacher_logits : Tensor (..., K)
+    student_logits : Tensor (..., K)
+    teacher_logits : Tensor (..., K) or TopTargets
+        What `stored.StoredTeacher` gives stands for logits, at the temperature at which it was stored.
     labels : Tensor
         Whole numbers (...) or distributions (..., K).
     temperature : float or Tensor (...)
@@ -263,7 +265,7 @@ def beta_smoothing_loss(
         like = widened(batch.logits)
         draws = draw_beta(shape, batch.logits.shape[:-1], like=like, generator=generator)
     masses = batch.setting(torch.as_tensor(draws), "draws", within="[0, 1]")
-    carried = {
+    carried: dict[str, Target] = {
         "average": batch.other_logits(average_logits, "average_logits"),
         "uniform": batch.each(
             masses, "draws"
@@ -286,7 +288,7 @@ def draw_beta(
 
 
 def progressive_loss(
-    logits: Tensor, labels: Tensor, past: Tensor, alpha: Setting, **options: Unpack[Options]
+    logits: Tensor, labels: Tensor, past: Target, alpha: Setting, **options: Unpack[Options]
 ) -> Tensor:
     """Cross-entropy to ``(1 − α)·label + α·past``, the network's own probabilities of an epoch ago.
 
@@ -295,8 +297,8 @@ def progressive_loss(
     logits : Tensor (..., K)
     labels : Tensor
         Whole numbers (...) or distributions (..., K).
-    past : Tensor (..., K)
-        Probabilities.
+    past : Tensor (..., K) or TopTargets
+        Probabilities, or the largest of them.
     alpha : float or Tensor (...)
         α in [0, 1]; `progressive_weight` gives the paper's.
     **options
@@ -308,7 +310,7 @@ def progressive_loss(
     """
     batch = Batch.read(logits, options)
     alpha = batch.setting(alpha, "alpha", within="[0, 1]")
-    carried = {"past": batch.distributions(past, "past")}
+    carried = {"past": batch.soft_targets(past, "past")}
     return batch.loss(rules.past_outputs, batch.labels(labels), carried, alpha=alpha)
 
 

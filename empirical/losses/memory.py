@@ -16,6 +16,8 @@ from .batches import Batch, Options
 from .functional import log_probabilities, progressive_loss
 from .processes import rows_of_all
 from .stateless import SoftLabelLoss
+from .terms import Target
+from .top_targets import TopTargets
 
 
 class ProgressiveLoss(SoftLabelLoss):
@@ -34,11 +36,14 @@ class ProgressiveLoss(SoftLabelLoss):
     final : float
         α_T; the paper's is 0.8.
     schedule : {"linear", "constant", "quadratic"}
+    top : int, optional
+        Keep only so many of the largest probabilities of each sample, as `TopTargets`: for many classes.
     **options
         See `batches.Options`.
     """
 
     past: Tensor
+    classes: Tensor | None
     seen: Tensor
 
     def __init__(
@@ -48,6 +53,7 @@ class ProgressiveLoss(SoftLabelLoss):
         epochs: int,
         final: float = 0.8,
         schedule: Schedule = "linear",
+        top: int | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(options)
@@ -55,7 +61,15 @@ class ProgressiveLoss(SoftLabelLoss):
         check_count(n_classes, "n_classes", least=2)
         progressive_weight(0, epochs, final, schedule)  # checks all three
         self.epochs, self.final, self.schedule = epochs, final, schedule
-        self.register_buffer("past", torch.zeros(n_samples, n_classes))
+        self.n_classes = n_classes
+        width = n_classes if top is None else check_count(top, "top")
+        if width > n_classes:
+            raise InputError(f"top must be at most the number of classes, {n_classes}; got {top}.")
+        self.register_buffer("past", torch.zeros(n_samples, width))
+        # Which classes those are; without top all, in their order.
+        self.register_buffer(
+            "classes", None if top is None else torch.zeros(n_samples, width, dtype=torch.int32)
+        )
         self.register_buffer("seen", torch.zeros(n_samples, dtype=torch.bool))
 
     def forward(self, logits: Tensor, labels: Tensor, index: Tensor, epoch: int, **more: Any) -> Tensor:
@@ -74,18 +88,33 @@ class ProgressiveLoss(SoftLabelLoss):
         """
         batch = self.batch(logits, more)
         target, kept = batch.labels(labels)
+        assert isinstance(target, Tensor)
         index = self._index(index, batch, kept)
         weight = progressive_weight(epoch + 1, self.epochs, self.final, self.schedule)
-        if not target.is_floating_point():
-            target = one_hot(target, self.past.shape[1], like=self.past, check=False)
-        past = torch.where(self.seen[index].unsqueeze(-1), self.past[index], target.to(self.past))
-        past = past.movedim(-1, batch.options.get("class_dim", -1))
-        loss = progressive_loss(logits, labels, past, weight, **self.given(more))
+        loss = progressive_loss(logits, labels, self._past(target, index, batch), weight, **self.given(more))
         self._remember(batch.logits.detach(), index, kept)
         return loss
 
+    def _past(self, labels: Tensor, index: Tensor, batch: Batch) -> Target:
+        """Targets of the epoch before, or the labels where there are none."""
+        seen = self.seen[index].unsqueeze(-1)
+        if self.classes is None:
+            if not labels.is_floating_point():
+                labels = one_hot(labels, self.n_classes, like=self.past, check=False)
+            past = torch.where(seen, self.past[index], labels.to(self.past))
+            return past.movedim(-1, batch.options.get("class_dim", -1))
+        first = torch.zeros_like(self.past[index]), torch.zeros_like(self.classes[index])
+        if labels.is_floating_point():
+            known = TopTargets.of(labels, self.past.shape[1])
+            first = known.masses.to(first[0]), known.classes.to(first[1])
+        else:
+            first[0][..., 0] = 1
+            first[1][..., 0] = labels
+        masses = torch.where(seen, self.past[index], first[0])
+        return TopTargets(torch.where(seen, self.classes[index], first[1]), masses, self.n_classes)
+
     def _index(self, index: Any, batch: Batch, kept: Tensor | None) -> Tensor:
-        n_samples, n_classes = self.past.shape
+        n_samples, n_classes = len(self.past), self.n_classes
         index = torch.as_tensor(index, device=self.past.device)
         samples = batch.logits.shape[:-1]
         if batch.logits.shape[-1] != n_classes or index.shape != samples or index.is_floating_point():
@@ -109,8 +138,12 @@ class ProgressiveLoss(SoftLabelLoss):
         index = index.flatten()
         if kept is not None:
             index, outputs = index[kept.flatten()], outputs[kept.flatten()]
-        index, outputs = rows_of_all(index), rows_of_all(outputs)
-        self.past[index] = outputs
+        index = rows_of_all(index)
+        if self.classes is not None:
+            largest = TopTargets.of(outputs, self.past.shape[1])
+            outputs = largest.masses
+            self.classes[index] = rows_of_all(largest.classes.to(self.classes))
+        self.past[index] = rows_of_all(outputs)
         self.seen[index] = True
 
     def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *args: Any) -> None:
@@ -118,6 +151,6 @@ class ProgressiveLoss(SoftLabelLoss):
         if kept is not None and kept.shape != self.past.shape:
             raise InputError(
                 f"the checkpoint's memory is {tuple(kept.shape)} but this training set needs "
-                f"{tuple(self.past.shape)} (samples, classes): it belongs to another training set."
+                f"{tuple(self.past.shape)} (samples, classes kept): it belongs to another training set."
             )
         super()._load_from_state_dict(state, prefix, *args)

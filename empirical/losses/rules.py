@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...theory import regularization_samples, soft_label_weights
+from ...theory import InputError, regularization_samples, soft_label_weights
 from ...theory.labels.soft_targets import AUTHORS_LEAST_LOSS, dealt_by_rank
-from .terms import Samples, Setting, Term, expected, per_class, widened
+from .terms import Samples, Setting, Target, Term, expected, per_class, widened
+from .top_targets import TopTargets
 
 # These speak to any array library, which a compiler cannot follow: it takes each as one step of its graph.
 _one_step: Any = torch.compiler.allow_in_graph
@@ -25,11 +26,26 @@ def _softmax(logits: Tensor, temperature: Setting = 1.0) -> Tensor:
     return torch.softmax(widened(logits) / per_class(temperature), dim=-1)
 
 
+def _answers(teacher: Target, temperature: Setting) -> Target:
+    """A teacher's distributions at a temperature."""
+    if isinstance(teacher, TopTargets):
+        return teacher.at(temperature)
+    return _softmax(teacher, temperature)
+
+
 def _uniform(s: Samples) -> Tensor:
     return widened(s.logits).new_full((), 1 / s.n_classes).expand_as(s.logits)
 
 
-def _label_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def _logits(teacher: Target) -> Tensor:
+    if isinstance(teacher, TopTargets):
+        raise InputError(
+            "this loss weighs samples by the teacher's logits, which stored targets do not hold."
+        )
+    return teacher
+
+
+def _label_loss(logits: Tensor, labels: Target) -> Tensor:
     return -expected(torch.log_softmax(widened(logits), dim=-1), labels)
 
 
@@ -60,26 +76,29 @@ def entropy_penalty(s: Samples, *, beta: Setting) -> list[Term]:
 
 def distillation(s: Samples, *, temperature: Setting, alpha: Setting) -> list[Term]:
     """``(1 − α)·CE(label) + α·τ²·CE_τ(teacher_τ)``, both tempered: Hinton et al. 2015."""
-    soft = _softmax(s.teacher, temperature)
+    soft = _answers(s.teacher, temperature)
     return [Term(s.labels, 1 - alpha), Term(soft, alpha * temperature**2, temperature)]
 
 
 def self_distillation(s: Samples, *, temperature: Setting, alpha: Setting) -> list[Term]:
     """``(1 − α)·CE(label) + α·CE(teacher_τ)``, only the teacher tempered: Zhang & Sabuncu 2020."""
-    return [Term(s.labels, 1 - alpha), Term(_softmax(s.teacher, temperature), alpha)]
+    return [Term(s.labels, 1 - alpha), Term(_answers(s.teacher, temperature), alpha)]
 
 
 def weighted_soft_labels(s: Samples, *, temperature: Setting, alpha: Setting) -> list[Term]:
     """``CE(label) + α·w·τ²·CE_τ(teacher_τ)``, w small where the student knows the label better: Zhou et al. 2021."""
-    student, teacher = (_label_loss(z, s.labels) for z in (s.logits, s.teacher))
+    teacher_logits = _logits(s.teacher)
+    student, teacher = (_label_loss(z, s.labels) for z in (s.logits, teacher_logits))
     weights = _weigh(student, teacher, added=AUTHORS_LEAST_LOSS, check=False)
-    soft = _softmax(s.teacher, temperature)
+    soft = _softmax(teacher_logits, temperature)
     return [Term(s.labels), Term(soft, alpha * weights * temperature**2, temperature)]
 
 
 def without_regularization_samples(s: Samples, *, temperature: Setting, alpha: Setting) -> list[Term]:
     """`distillation`, but plain cross-entropy where that would push the label down (whole labels only)."""
-    pushed: Any = regularization_samples(s.logits, s.teacher, s.labels, per_class(temperature), check=False)
+    pushed: Any = regularization_samples(
+        s.logits, _logits(s.teacher), s.labels, per_class(temperature), check=False
+    )
     return distillation(s, temperature=temperature, alpha=alpha * ~pushed)
 
 

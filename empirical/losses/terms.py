@@ -15,9 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...theory.base.validation import InputError
+from .top_targets import TopTargets
 
 Setting = Tensor | float
 """A setting of a rule: one number, or one a sample (...)."""
+
+Target = Tensor | TopTargets
+"""Whole numbers (...) are labels; floating-point numbers (..., K) and `TopTargets` are distributions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +40,9 @@ class Samples:
         False where a sample's label says that it is to be ignored.
     """
 
-    labels: Tensor
+    labels: Target
     logits: Tensor
-    carried: Mapping[str, Tensor] = field(default_factory=dict)
+    carried: Mapping[str, Target] = field(default_factory=dict)
     kept: Tensor | None = None
 
     @property
@@ -47,31 +51,36 @@ class Samples:
         return int(self.logits.shape[-1])
 
     @property
-    def teacher(self) -> Tensor:
-        """Logits (..., K) of a trained teacher."""
+    def teacher(self) -> Target:
+        """Logits (..., K) of a trained teacher, or targets that were stored of it."""
         return self._carried("teacher")
 
     @property
-    def past(self) -> Tensor:
+    def past(self) -> Target:
         """The network's own probabilities (..., K) of the epoch before; the labels in the first one."""
         return self._carried("past")
 
     @property
     def average(self) -> Tensor:
         """Logits (..., K) of the network's exponential moving average."""
-        return self._carried("average")
+        return self._tensor("average")
 
     @property
     def uniform(self) -> Tensor:
         """Random numbers (...) in [0, 1)."""
-        return self._carried("uniform")
+        return self._tensor("uniform")
 
     @property
     def progress(self) -> Tensor:
         """Share of the epochs done at the end of this one, t/T in (0, 1]; the same for all samples."""
-        return self._carried("progress")
+        return self._tensor("progress")
 
-    def _carried(self, name: str) -> Tensor:
+    def _tensor(self, name: str) -> Tensor:
+        value = self._carried(name)
+        assert isinstance(value, Tensor)
+        return value
+
+    def _carried(self, name: str) -> Target:
         if name not in self.carried:
             raise InputError(
                 f"these samples carry no {name}: a method that uses it names it in its needs, as in "
@@ -86,10 +95,9 @@ class Term:
 
     Attributes
     ----------
-    target : Tensor or None
-        Whole numbers (...) are labels, floating-point numbers (..., K) distributions. None stands for the
-        outputs' own distribution, whose cross-entropy to the outputs is their entropy: the one target through
-        which a gradient flows.
+    target : Target or None
+        Labels or distributions. None stands for the outputs' own distribution, whose cross-entropy to the
+        outputs is their entropy: the one target through which a gradient flows.
     weight : Tensor (...) or float
         A constant. Where a loss is scaled by τ², that factor is part of it.
     temperature : Tensor (...) or float
@@ -98,7 +106,7 @@ class Term:
         Above 0, ``(1 − p^q)/q`` stands in the place of ``−log p``, which is its limit at 0.
     """
 
-    target: Tensor | None
+    target: Target | None
     weight: Setting = 1.0
     temperature: Setting = 1.0
     q: float = 0.0
@@ -145,8 +153,10 @@ def _cross_entropy(term: Term, logs: Tensor, class_weights: Tensor | None) -> Te
     return expected(losses, term.target.detach())
 
 
-def expected(values: Tensor, target: Tensor) -> Tensor:
-    """Mean of the values (..., K) under a target, labels (...) or distributions (..., K); 0 · ∞ is 0."""
+def expected(values: Tensor, target: Target) -> Tensor:
+    """Mean of the values (..., K) under a target; 0 · ∞ is 0."""
+    if isinstance(target, TopTargets):
+        return target.expected(values)
     if not target.is_floating_point():
         return values.gather(-1, target.long().unsqueeze(-1)).squeeze(-1)
     return torch.where(target == 0, 0.0, target.to(values.dtype) * values).sum(dim=-1)
