@@ -40,6 +40,9 @@ _SAFETY = 2.0
 # Sizes at which a run is tried grow by the first factor, and by the second once a cheap residual says it is near.
 _FAR, _NEAR = 1.5, 1.08
 _MEMORY_EVERY = 8
+# A factorisation costs about as much as so many products a sample, orthogonalisation included (benchmarks: krylov);
+# before the second share of it is spent, forecasts are not trusted.
+_BREAK_EVEN, _TRUSTED = 0.35, 0.04
 
 
 def refine(spectrum: Spectrum, schedule: Schedule, solve: Solve) -> Spectrum:
@@ -63,16 +66,20 @@ def refine(spectrum: Spectrum, schedule: Schedule, solve: Solve) -> Spectrum:
     if not isinstance(basis, KrylovBasis):
         return spectrum
     targets = to_host(spectrum.targets).astype(np.float64, copy=False)
-    space, before, checked, ridge = basis.space, None, 0, 0.0
+    space, before, ridge = basis.space, None, 0.0
+    forecast = _Forecast(basis)
     scale = float(np.linalg.norm(space.start))
     while True:
         near = ridge > 0 and space.residual(ridge) <= basis.tolerance * scale
-        if space.invariant or not checked or space.size >= checked * (_NEAR if near else _FAR) + 1:
+        if space.invariant or before is None or space.size >= before[0].size * (_NEAR if near else _FAR) + 1:
             run = solve(_on_rule(gauss_rule(space), targets), schedule)
             error = _estimate(space, before, run, targets, schedule, solve)
             if error.settled(basis.tolerance) or space.invariant or run.rounds == 0:
                 break
-            before, checked = (space, run), space.size
+            if basis.factorise is not None and forecast.dearer(space, error.largest):
+                factorised: Spectrum = basis.factorise()
+                return factorised
+            before = (space, run)
             ridge = float(run.multipliers.min(initial=np.inf))
         if space.products + space.width > basis.max_products:
             raise KrylovNotConvergedError(
@@ -89,10 +96,32 @@ def refine(spectrum: Spectrum, schedule: Schedule, solve: Solve) -> Spectrum:
             f"the products' precision allows an error of about {error.largest:.1g}, above the tolerance "
             f"{basis.tolerance:.1g}; more products do not help. Use float64, or a larger epsilon or ridge.",
             KrylovAccuracyWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     grown = replace(basis, space=space, error=error)
     return Spectrum.of_basis(grown, spectrum.targets, spectrum.single_output)
+
+
+class _Forecast:
+    """Products that a run will have taken, by how fast its estimated error has been falling."""
+
+    def __init__(self, basis: KrylovBasis) -> None:
+        self._tolerance = basis.tolerance
+        self._seen: list[tuple[int, float]] = []
+
+    def dearer(self, space: KrylovSpace, error: float) -> bool:
+        """Whether the products to come would cost more than the factorisation does."""
+        limit = _BREAK_EVEN * space.n_samples
+        self._seen.append((space.size, error))
+        if space.size > limit:
+            return True
+        if space.size < _TRUSTED * space.n_samples or len(self._seen) < 2:
+            return False
+        (m_0, e_0), (m_1, e_1) = self._seen[-2:]
+        if not np.isfinite(e_0) or e_1 >= e_0:
+            return space.size > limit / 2
+        left = np.log(e_1 / self._tolerance) / (np.log(e_0 / e_1) / (m_1 - m_0))
+        return bool(m_1 + left > limit)
 
 
 def space_cost(basis: KrylovBasis, spectrum: Spectrum, ridge: float) -> Cost:

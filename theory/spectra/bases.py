@@ -37,6 +37,10 @@ class Basis(Protocol):
         """Whether every eigenvalue is known in whose direction the targets have a part."""
 
     @property
+    def way(self) -> str:
+        """How the directions were found, in a phrase."""
+
+    @property
     def pattern(self) -> Any:
         """An array of the kind, device and precision that `expand` returns."""
 
@@ -59,6 +63,7 @@ class IdentityBasis:
     """The targets are given in the eigenvectors already: V is the identity."""
 
     complete = invariant = True
+    way = "eigenvalues as given"
     roundoff = 0.0  # nothing is projected
 
     @property
@@ -93,6 +98,7 @@ class DenseBasis:
     vectors: Any
 
     complete = invariant = True
+    way = "factorised"
 
     @property
     def pattern(self) -> Any:
@@ -141,6 +147,7 @@ class FeatureBasis:
     directions: Array
 
     complete = invariant = True
+    way = "features reduced chunk by chunk"
 
     @property
     def pattern(self) -> Any:

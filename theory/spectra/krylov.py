@@ -6,6 +6,7 @@ it at once) builds the only subspace that matters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -79,12 +80,15 @@ class KrylovBasis:
         Products with single vectors that may be spent.
     error : KrylovError or None
         Estimated errors of the run that the space was extended for.
+    factorise : callable or None
+        Factorises the gram instead, once for all runs: taken where the products to come would cost more.
     """
 
     space: KrylovSpace
     tolerance: float
     max_products: int
     error: KrylovError | None = None
+    factorise: Callable[[], Any] | None = None
 
     @property
     def complete(self) -> bool:
@@ -95,6 +99,12 @@ class KrylovBasis:
     def invariant(self) -> bool:
         """Whether the gram maps the space into itself: then every eigenvalue that the targets see is in it."""
         return self.space.invariant
+
+    @property
+    def way(self) -> str:
+        """How many products were made."""
+        reached = " of them reach the tolerance" if self.error else " made so far"
+        return f"products with the gram: {self.space.products}{reached}"
 
     @property
     def pattern(self) -> Any:

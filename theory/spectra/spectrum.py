@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,6 @@ from ..base.arrays import (
     as_columns,
     as_symmetric,
     as_two_dimensional,
-    eigh,
-    is_foreign,
-    like,
-    roundoff,
-    thin_svd,
-    to_host,
 )
 from ..base.validation import (
     Array,
@@ -25,18 +20,17 @@ from ..base.validation import (
     as_real_array,
     as_targets,
     check_kind,
-    check_semidefinite,
 )
-from .bases import Basis, DenseBasis, FeatureBasis, IdentityBasis
+from .bases import DenseBasis, FeatureBasis, IdentityBasis
 from .chunk_reduction import as_chunks, columns_of, reduce_chunks
+from .factorisation import can_factorise, energy_outside, evaluated, factorise_features, factorise_gram
 from .gauss_radau import gauss_rule
 from .gram_products import as_product
 from .krylov import KrylovBasis, KrylovError, krylov_basis
 from .measure import TargetMeasure
-from .memory_cost import dense_cost, require_memory
 
-# From here on a factorisation can exhaust a machine, and its memory is checked first.
-_LARGE = 4000
+# Up to so many samples a factorisation takes a fraction of a second, and gives all that can be asked for.
+_SMALL = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +74,8 @@ class Spectrum(TargetMeasure):
             If the gram has a negative eigenvalue beyond rounding.
         """
         gram = as_symmetric(gram)
-        n = gram.shape[0]
-        if not is_foreign(gram) and n >= _LARGE:
-            require_memory(dense_cost(n, itemsize=gram.dtype.itemsize))
-        columns, single = as_columns(targets, n, gram)
-        eigenvalues, basis = eigh(gram)
-        largest = float(max(eigenvalues[-1], 0.0))
-        eps = roundoff(gram)
-        check_semidefinite(float(eigenvalues[0]), float(eigenvalues[-1]), n, eps)
-        # Below this an eigenvalue is the factorisation's rounding, not the kernel's.
-        rounding = 4 * np.sqrt(n) * eps * largest
-        eigenvalues = np.where(eigenvalues > rounding, eigenvalues, 0.0) / n
-        directions = DenseBasis(basis)
-        return cls(eigenvalues, directions.project(columns), columns, directions, 0.0, single)
+        columns, single = as_columns(targets, gram.shape[0], gram)
+        return cls._of(*factorise_gram(gram), columns, single)
 
     @classmethod
     def from_features(cls, features: Any, targets: Any) -> Spectrum:
@@ -111,16 +94,14 @@ class Spectrum(TargetMeasure):
             If shapes do not match or values are not finite.
         """
         features = as_two_dimensional(features, "features")
-        n = features.shape[0]
-        columns, single = as_columns(targets, n, features)
-        basis, singular = thin_svd(features)
-        rounding = max(features.shape) * roundoff(features) * singular[0]
-        rank = int(np.sum(singular > rounding))
-        basis = like(np.ascontiguousarray(to_host(basis)[:, :rank][:, ::-1]), basis)
-        directions = DenseBasis(basis)
-        coefficients = directions.project(columns)
-        outside = _outside_energy(directions, columns, coefficients)
-        return cls(singular[:rank][::-1] ** 2 / n, coefficients, columns, directions, outside, single)
+        columns, single = as_columns(targets, features.shape[0], features)
+        return cls._of(*factorise_features(features), columns, single)
+
+    @classmethod
+    def _of(cls, eigenvalues: Array, basis: DenseBasis, columns: Any, single_output: bool) -> Spectrum:
+        coefficients = basis.project(columns)
+        outside = energy_outside(basis, columns, coefficients)
+        return cls(eigenvalues, coefficients, columns, basis, outside, single_output)
 
     @classmethod
     def krylov(
@@ -184,6 +165,52 @@ class Spectrum(TargetMeasure):
         return cls.of_basis(krylov_basis(product, columns, tolerance, max_products), columns, single)
 
     @classmethod
+    def of(cls, gram: Any, targets: Any, *, points: Any = None, tolerance: float | None = None) -> Spectrum:
+        """Take the way that costs least: factorise, make products, or both where products turn out too many.
+
+        Up to a thousand samples the gram is factorised. Beyond, runs are answered from products with it, and a run
+        whose products would cost more than the factorisation takes that (so that a run costs little more than the
+        cheaper of the two). A kernel is evaluated once where its gram fits in memory, and else tile by tile in every
+        product. For features in place of a gram take `from_features`, or `from_chunks` if they exceed memory.
+
+        Parameters
+        ----------
+        gram : array (n, n), or callable
+            As `krylov`; with `points`, a kernel ``k(A, B) -> (len(A), len(B))``.
+        targets : array (n,) or (n, k)
+        points : array (n, features), optional
+        tolerance : float, optional
+            As `krylov`; a factorisation is exact.
+
+        Raises
+        ------
+        InputError
+            As `from_gram` and `krylov`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from selfdistill.theory import Spectrum, distill_to_tolerance
+        >>> x = np.linspace(0, 1, 2000)
+        >>> spectrum = Spectrum.of(lambda a, b: np.exp(-8 * (a - b.T) ** 2), np.sin(5 * x), points=x[:, None])
+        >>> distill_to_tolerance(spectrum, 0.05).spectrum.way
+        'products with the gram: 12 of them reach the tolerance'
+        """
+        gram, points = evaluated(gram, points)
+        if can_factorise(gram) and len(gram) <= _SMALL:
+            return cls.from_gram(gram, targets)
+        spectrum = cls.krylov(gram, targets, points=points, tolerance=tolerance)
+        if not can_factorise(gram):
+            return spectrum
+        factorise = cache(partial(cls.from_gram, gram, targets))
+        return replace(spectrum, basis=replace(spectrum.basis, factorise=factorise))  # type: ignore[type-var]
+
+    @property
+    def way(self) -> str:
+        """How the rounds are found, in a phrase."""
+        return self.basis.way
+
+    @classmethod
     def of_basis(cls, basis: KrylovBasis, columns: Any, single_output: bool) -> Spectrum:
         """Take the Ritz values of a Krylov space for eigenvalues."""
         eigenvalues, _ = gauss_rule(basis.space)
@@ -221,7 +248,7 @@ class Spectrum(TargetMeasure):
         columns, single = columns_of(targets, chunks.shape[0])
         found = reduce_chunks(chunks, columns)
         basis = FeatureBasis(chunks, found.directions)
-        outside = _energy_left(columns, found.coefficients)
+        outside = energy_outside(basis, columns, found.coefficients)
         return cls(
             found.singular_values**2 / chunks.shape[0], found.coefficients, columns, basis, outside, single
         )
@@ -270,11 +297,7 @@ class Spectrum(TargetMeasure):
             start = krylov_basis(product, columns, basis.tolerance, basis.max_products)
             return Spectrum.of_basis(start, columns, single)
         coefficients = basis.project(columns)
-        outside = (
-            _energy_left(columns, coefficients)
-            if isinstance(basis, FeatureBasis)
-            else _outside_energy(basis, columns, coefficients)
-        )
+        outside = energy_outside(basis, columns, coefficients)
         return replace(
             self, coefficients=coefficients, targets=columns, outside_energy=outside, single_output=single
         )
@@ -327,19 +350,3 @@ def as_spectrum(value: Any) -> Spectrum:
         If it is not, such as a gram in place of its spectrum.
     """
     return check_kind(value, "spectrum", Spectrum, "Spectrum.from_gram(gram, targets)")
-
-
-def _outside_energy(basis: Basis, columns: Any, coefficients: Array) -> float:
-    """Squared norm of what the directions do not reach, point by point."""
-    if len(coefficients) == len(columns):
-        return 0.0
-    outside = to_host(columns) - to_host(basis.expand(coefficients))
-    return float(np.sum(outside.astype(np.float64) ** 2))
-
-
-def _energy_left(columns: Array, coefficients: Array) -> float:
-    """Squared norm of what the directions do not reach, without reading features again."""
-    energy = float(np.sum(columns**2))
-    outside = energy - float(np.sum(coefficients**2))
-    # Below this the difference is rounding.
-    return outside if outside > 100 * np.finfo(np.float64).eps * energy else 0.0

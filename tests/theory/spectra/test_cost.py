@@ -25,7 +25,7 @@ def test_what_cannot_fit_is_refused_with_a_way_out(monkeypatch):
         require_memory(dense_cost(100_000), available=2**34)
     assert refusal.value.cost.memory > refusal.value.available == 2**34
     assert require_memory(krylov_cost(100_000, stored=False), available=2**34).products == 100
-    monkeypatch.setattr("selfdistill.theory.spectra.spectrum._LARGE", 10)
+    monkeypatch.setattr("selfdistill.theory.spectra.factorisation._LARGE", 10)
     monkeypatch.setattr("selfdistill.theory.spectra.memory_cost.available_memory", lambda: 10_000)
     with pytest.raises(TooLargeError):
         Spectrum.from_gram(np.eye(40), np.ones(40))

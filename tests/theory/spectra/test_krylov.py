@@ -296,3 +296,52 @@ def test_it_stays_quiet_where_all_is_well():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         distill_to_tolerance(Spectrum.krylov(gram, y), 0.3 * np.mean(y**2))
+
+
+def random_problem(rng):
+    """A gram with clusters, outliers, low rank or smooth decay, one to three outputs, and a setting to run."""
+    n, outputs = int(rng.integers(40, 120)), int(rng.choice([1, 1, 3]))
+    kind = rng.choice(["rbf", "low rank", "outliers", "clusters"])
+    if kind == "rbf":
+        gram = rbf_kernel(rng.standard_normal((n, 3)), gamma=10 ** rng.uniform(-2, 1))
+    elif kind == "low rank":
+        features = rng.standard_normal((n, int(rng.integers(2, 20))))
+        gram = features @ features.T
+    else:
+        q, _ = np.linalg.qr(rng.standard_normal((n, n)))
+        d = np.r_[10 ** rng.uniform(0, 4, 3), 10 ** rng.uniform(-6, 0, n - 3)]
+        if kind == "clusters":
+            d = np.resize(10 ** rng.uniform(-4, 0, 4), n) * (1 + 1e-6 * rng.random(n))
+        gram = (q * d) @ q.T
+        gram = (gram + gram.T) / 2
+    y = gram @ rng.standard_normal((n, outputs)) / n + 0.1 * rng.standard_normal((n, outputs))
+    return gram, y[:, 0] if outputs == 1 else y
+
+
+@pytest.mark.filterwarnings("ignore::selfdistill.theory.KrylovAccuracyWarning")
+@pytest.mark.parametrize("seed", range(6))
+def test_estimates_are_honest_on_random_problems(seed):
+    """No true error is above its estimate by more than the factorisation's own rounding."""
+    rng = np.random.default_rng([seed, 41])
+    for _ in range(12):
+        gram, y = random_problem(rng)
+        dense = Spectrum.from_gram(gram, y)
+        krylov = Spectrum.krylov(gram, y, tolerance=10 ** rng.uniform(-8, -3))
+        if rng.random() < 0.5:
+            energy, least = np.sum(y**2) / len(y), dense.least_feasible_epsilon
+            epsilon = least + (energy - least) * 10 ** rng.uniform(-1, -0.1)
+            run, exact = distill_to_tolerance(krylov, epsilon), distill_to_tolerance(dense, epsilon)
+        else:
+            ridge = dense.largest_eigenvalue * 10 ** rng.uniform(-3, 0)
+            run, exact = (distill_with_ridge(s, ridge, 3, 0.2) for s in (krylov, dense))
+        estimate, true = run.spectrum.error, errors(run, exact)
+        for value, bound in zip(true, (estimate.multipliers, estimate.norms, estimate.fitted), strict=True):
+            assert value <= bound + 1e-9
+
+
+def test_low_rank_takes_no_more_products_than_there_are_directions():
+    rng = np.random.default_rng(5)
+    features = rng.standard_normal((400, 30))
+    y = features @ rng.standard_normal((30, 10)) + 0.1 * rng.standard_normal((400, 10))
+    run = distill_with_ridge(Spectrum.krylov(features @ features.T, y), 1e-4, 2)
+    assert run.spectrum.products <= 4 * 10 + 30
