@@ -150,6 +150,15 @@ class TargetMeasure:
         if self.seen_null_energy > self.n_samples * epsilon:
             raise InfeasibleToleranceError(epsilon, self.seen_null_energy / self.n_samples)
 
+    @property
+    def way(self) -> str:
+        """How the eigenvalues were found, in a phrase."""
+        return self.basis.way
+
+    def expand(self, coefficients: Array) -> Any:
+        """Map coefficients (m, k) back to the training points: (n, k), of the basis's kind."""
+        return self.basis.expand(coefficients)
+
     def shape_like_targets(self, values: Any) -> Any:
         """Drop the output axis if the targets came without one."""
         return values[:, 0] if self.single_output else values

@@ -205,11 +205,6 @@ class Spectrum(TargetMeasure):
         factorise = cache(partial(cls.from_gram, gram, targets))
         return replace(spectrum, basis=replace(spectrum.basis, factorise=factorise))  # type: ignore[type-var]
 
-    @property
-    def way(self) -> str:
-        """How the rounds are found, in a phrase."""
-        return self.basis.way
-
     @classmethod
     def of_basis(cls, basis: KrylovBasis, columns: Any, single_output: bool) -> Spectrum:
         """Take the Ritz values of a Krylov space for eigenvalues."""
@@ -335,10 +330,6 @@ class Spectrum(TargetMeasure):
     def error(self) -> KrylovError | None:
         """Estimated errors of the run that the Krylov space was extended for; None for any other basis."""
         return self.basis.error if isinstance(self.basis, KrylovBasis) else None
-
-    def expand(self, coefficients: Array) -> Any:
-        """Map coefficients (m, k) back to the training points: (n, k), of the basis's kind."""
-        return self.basis.expand(coefficients)
 
 
 def as_spectrum(value: Any) -> Spectrum:
