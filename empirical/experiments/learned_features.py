@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ...theory import corrupt_labels, corruption_matrix
 from ...theory.base.validation import Array, InputError
 from ..data.datasets import load
 from ..networks.perceptrons import mlp
 from ..training.ensemble import Ensemble
 from ..training.members import TrainingConfig, train
 
-FeatureKind = Literal["pixels", "random relu", "clean network", "other classes"]
+FeatureKind = Literal["pixels", "random relu", "clean network", "noisy network", "other classes"]
 _WIDTH = 256
 _PRETRAINING = 500
+PRETRAINING_NOISE = 0.5
+"""Share of wrong labels that the "noisy network" is trained on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +49,10 @@ def digits_features(
 
     Parameters
     ----------
-    kind : {"pixels", "random relu", "clean network", "other classes"}
-        Pixels as they are; a random hidden ReLU layer; the hidden layer of a network trained on 500 clean
-        digits that the probe never sees; or of one trained on the digits 0-4, for a probe on 5-9.
+    kind : {"pixels", "random relu", "clean network", "noisy network", "other classes"}
+        Pixels as they are; a random hidden ReLU layer; the hidden layer of a network trained on 500 further
+        digits of the same classes, with their true labels or with half of them wrong; or of one trained on the
+        digits 0-4, for a probe on 5-9.
     n_train, n_test : int
         Sizes of the probe's sets ("other classes": of the draw from which it keeps the digits 5-9).
     seed : int
@@ -62,14 +66,19 @@ def digits_features(
         For an unknown kind, or more digits than there are.
     """
     rng = np.random.default_rng([seed, 11])
-    data = load("digits", n_train + (_PRETRAINING if kind == "clean network" else 0), n_test, rng)
+    data = load(
+        "digits", n_train + (_PRETRAINING if kind in ("clean network", "noisy network") else 0), n_test, rng
+    )
     x, test = data.inputs.reshape(len(data.inputs), -1), data.test_inputs.reshape(n_test, -1)
     labels, test_labels, k = data.clean_targets, data.test_targets, data.n_classes
     if kind == "random relu":
         hidden = rng.standard_normal((x.shape[1] + 1, _WIDTH)) / np.sqrt(x.shape[1])
         x, test = (np.maximum(np.column_stack([v, np.ones(len(v))]) @ hidden, 0) for v in (x, test))
-    elif kind == "clean network":
-        network = _trained(x[:_PRETRAINING], labels[:_PRETRAINING], k, seed, device)
+    elif kind in ("clean network", "noisy network"):
+        learned = labels[:_PRETRAINING]
+        if kind == "noisy network":
+            learned = corrupt_labels(learned, corruption_matrix("symmetric", k, PRETRAINING_NOISE), rng)
+        network = _trained(x[:_PRETRAINING], learned, k, seed, device)
         x, labels = x[_PRETRAINING:], labels[_PRETRAINING:]
         x, test = _hidden(network, x), _hidden(network, test)
     elif kind == "other classes":
@@ -79,9 +88,7 @@ def digits_features(
         test, test_labels = _hidden(network, test[test_labels >= 5]), test_labels[test_labels >= 5] - 5
         k = 5
     elif kind != "pixels":
-        raise InputError(
-            f"features must be 'pixels', 'random relu', 'clean network' or 'other classes'; got {kind!r}."
-        )
+        raise InputError(f"features must be one of {', '.join(get_args(FeatureKind))}; got {kind!r}.")
     return ProbeData(_unit_rows(x), _unit_rows(test), labels, test_labels, k)
 
 

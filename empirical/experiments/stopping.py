@@ -157,8 +157,8 @@ def gradient_flow(
 ) -> Array:
     """Centred outputs along ``dθ/dt = −∇ mean (h − y)²`` where the training error first is as asked.
 
-    Full-batch gradient descent with a fifth of the largest stable step, so that it stays close to the flow;
-    between two steps outputs are interpolated.
+    Full-batch gradient descent whose steps grow to a fifth of the largest stable one, so that it stays close to
+    the flow also in the first moments; between two steps outputs are interpolated.
 
     Returns
     -------
@@ -168,12 +168,12 @@ def gradient_flow(
     network, start, inputs = centred.network, centred.start, centred.inputs
     parameters = {name: p.clone().requires_grad_(True) for name, p in start.items()}
     y = torch.from_numpy(targets)
-    step = 0.2 / largest_eigenvalue
     offset = functional_call(network, start, (inputs,))[:, 0].detach()
     outputs = np.full((len(errors), len(targets)), np.nan)
     waiting = sorted(range(len(errors)), key=lambda i: -errors[i])
     before, error_before = np.zeros_like(targets), float(np.mean(targets**2))
-    for _ in range(max_steps):
+    for taken in range(max_steps):
+        step = min(0.2, 0.002 * 1.03**taken) / largest_eigenvalue
         h = functional_call(network, parameters, (inputs,))[:, 0] - offset
         loss = (h - y).square().mean()
         now, error = h.detach().numpy().copy(), float(loss.detach())

@@ -67,8 +67,8 @@ CASES = [
     (ProgressiveKernel(), {"final": 1.1}, "final"),
     (ProgressiveKernel(), {"steps": 0}, "steps"),
     (KernelRounds("digits", 10, 10, 0.1, 0.1, 1.0, 0), {"gamma": 0.0}, "gamma"),
-    (LabelRounds("pixels", (("symmetric", 0.1),), 0.1, 2, 10, 10, 1, 0), {"cells": ()}, "cells"),
-    (LabelRounds("pixels", (("symmetric", 0.1),), 0.1, 2, 10, 10, 1, 0), {"students": ("best",)}, "student must"),
+    (LabelRounds("pixels", (("symmetric", 0.1),), (0.1,), 2, 10, 10, 0), {"cells": ()}, "cells"),
+    (LabelRounds("pixels", (("symmetric", 0.1),), (0.1,), 2, 10, 10, 0), {"students": ("best",)}, "student must"),
 ]  # fmt: skip
 
 
