@@ -110,12 +110,15 @@ def draw(data: xr.Dataset) -> Figure:
         highest = test.isel(cell=-1)
         for i, ridge in enumerate(data["ridge"].values):
             one = highest.sel(ridge=ridge)
-            _draw_pair(bottom, one - one.sel(round=1), COLOURS[3 + i], f"weight decay {ridge:.2g}")
+            _draw_pair(
+                bottom, one - one.sel(round=1), COLOURS[3 + i], f"weight decay {ridge:.2g}", 0.1 * (i - 1)
+            )
         bottom.axhline(0, color="0.7", lw=0.8, zorder=0)
         possible(top, 0.0, 100.0)
         top.set_title(name)
     axes[0, 0].set_ylabel("test accuracy (%)")
     axes[1, 0].set_ylabel("change since round 1 (points)")
+    axes[1, 0].plot([], [], color="0.3", lw=1.2, label="predicted")
     handles = [axes[row, 0].get_legend_handles_labels() for row in (0, 1)]
     figure.legend(
         handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], loc="outside lower center", ncols=5
@@ -123,12 +126,19 @@ def draw(data: xr.Dataset) -> Figure:
     return figure
 
 
-def _draw_pair(axes: Axes, values: xr.DataArray, colour: str, label: str) -> None:
+def _draw_pair(axes: Axes, values: xr.DataArray, colour: str, label: str, aside: float = 0.0) -> None:
     """Predicted as a line, probes as markers with their interval."""
     rounds = values["round"].values
     axes.plot(rounds, values.sel(source="predicted").mean("seed"), color=colour, lw=1.2)
     probe = values.sel(source="probe").transpose("seed", "round").values
     axes.errorbar(
-        rounds, probe.mean(axis=0), t_half_width(probe), fmt="o", ms=4, capsize=2, color=colour, label=label
+        rounds + aside,
+        probe.mean(axis=0),
+        t_half_width(probe),
+        fmt="o",
+        ms=4,
+        capsize=2,
+        color=colour,
+        label=label,
     )
     rounds_axis(axes)

@@ -3,8 +3,8 @@
 Two classes of digits (3 and 8, a fifth of the labels flipped) under an RBF kernel. For each round there is a
 kernel with which a single ridge fit gives the same solution. Left, its trace and effective dimension, which fall
 with every round, and the norm of the fit in its space, which need not. Right, the Rademacher bound on the test
-error that this kernel gives, with its parts, above the measured test error. The paper's argument is that the bound
-falls; how loose it is shows too.
+error that this kernel gives, with its parts, above the measured test error. It says nothing here: it stays above 1, the
+largest loss there is, in every round. What remains of the paper's argument is how its parts move.
 """
 
 from __future__ import annotations
@@ -82,10 +82,11 @@ def claims(data: xr.Dataset) -> list[Claim]:
                       data["refit_norm"] / data["norm"] - 1, tolerance=1e-6, source=kernel),
         Claim.theorem("M13", "The trace of the one-round kernel falls with every round.", 0.0,
                       data["trace"].diff("round"), relation="≤", source=kernel),
-        Claim.theorem("M20", "The Rademacher bound is never below the measured test ramp loss.", data["bound"],
-                      data["test_ramp"], relation="≤", source=bound),
-        Claim.theorem("M20", "Nor below the measured test error on clean labels.", data["bound"],
-                      data["test_error"], relation="≤", source=bound),
+        Claim.theorem("M20", "The Rademacher bound is vacuous here: above 1, the largest loss there is, in every "
+                      "round. That no measured test error exceeds it is no evidence for it.", 1.0, data["bound"],
+                      relation="≥", source=bound,
+                      note=f"least bound {float(data['bound'].min()):.2f}, measured test ramp loss at most "
+                      f"{float(data['test_ramp'].max()):.2f}"),
     ]  # fmt: skip
 
 
