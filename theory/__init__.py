@@ -101,6 +101,7 @@ softmax = probabilities.softmax
 if TYPE_CHECKING:
     from .estimators.kernel_ridge import SelfDistilledKernelRidge
     from .estimators.label_errors import Explanation, LabelErrors, find_label_errors
+    from .estimators.ridge_classifier import SelfDistilledRidgeClassifier
     from .estimators.softmax_regression import SelfDistilledSoftmaxRegression
 
 # One class holds every basis; these names are kept for what was written with them.
@@ -134,6 +135,7 @@ __all__ = [
     "RandomFeatures",
     "RiskCurve",
     "SelfDistilledKernelRidge",
+    "SelfDistilledRidgeClassifier",
     "SelfDistilledSoftmaxRegression",
     "SoftmaxAccuracyWarning",
     "SoftmaxFit",
@@ -232,6 +234,7 @@ _ESTIMATORS = {
     "LabelErrors": "estimators.label_errors",
     "find_label_errors": "estimators.label_errors",
     "SelfDistilledKernelRidge": "estimators.kernel_ridge",
+    "SelfDistilledRidgeClassifier": "estimators.ridge_classifier",
     "SelfDistilledSoftmaxRegression": "estimators.softmax_regression",
 }
 

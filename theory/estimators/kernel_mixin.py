@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
 from ..base.validation import Array, InputError, check_positive
+from ..spectra.spectrum import Spectrum
+from .selection import gammas_around
 
 
 class KernelMixin:
     """Gram matrices for an estimator with `kernel`, `gamma`, `degree`, `coef0` and `kernel_params`."""
 
     kernel: str | Callable[..., float]
-    gamma: float | None
+    gamma: Any
     degree: float
     coef0: float
     kernel_params: dict[str, Any] | None
@@ -29,7 +31,11 @@ class KernelMixin:
         if callable(self.kernel):
             parameters, known_only = self.kernel_params or {}, False
         else:
-            parameters = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
+            parameters = {
+                "gamma": getattr(self, "gamma_", self.gamma),
+                "degree": self.degree,
+                "coef0": self.coef0,
+            }
             known_only = True
         values: Array = pairwise_kernels(X, Y, metric=self.kernel, filter_params=known_only, **parameters)
         return values
@@ -42,8 +48,9 @@ class KernelMixin:
         if self.kernel not in known:
             raise InputError(f"kernel must be a function or one of {', '.join(known)}; got {self.kernel!r}.")
         takes = KERNEL_PARAMS.get(self.kernel, ())
-        if "gamma" in takes and self.gamma is not None:
-            check_positive(self.gamma, "gamma")
+        chosen = self._chooses_gamma and isinstance(self.gamma, str) and self.gamma == "best"
+        if "gamma" in takes and self.gamma is not None and not chosen:
+            check_positive(self.gamma, "gamma", 'Or "best".' if self._chooses_gamma else "")
         if "degree" in takes:
             check_positive(self.degree, "degree")
 
@@ -59,4 +66,18 @@ class KernelMixin:
     def _cross_gram(self, X: Array) -> Array:
         return X if self.kernel == "precomputed" else self._kernel(X, self.X_fit_)
 
+    def _spectra(
+        self, X: Array, targets: Array, scale: Array | None = None
+    ) -> Iterator[tuple[Any, Spectrum]]:
+        """Yield the spectrum of each coefficient to compare; with `scale`, of the gram times it on both sides."""
+        has_gamma = not callable(self.kernel) and "gamma" in KERNEL_PARAMS.get(self.kernel, ())
+        given = None if isinstance(self.gamma, str) else self.gamma
+        for gamma in gammas_around(X) if has_gamma and given is None and self.gamma is not None else [given]:
+            self.gamma_ = gamma
+            gram = self._training_gram(X)
+            yield gamma, Spectrum.from_gram(gram if scale is None else scale[:, None] * gram * scale, targets)
+
+    # Whether gamma may be "best".
+    _chooses_gamma = False
+    gamma_: Any
     X_fit_: Array

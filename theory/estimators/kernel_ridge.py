@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.validation import Array, InputError, check_count, check_positive, refuse_mask
@@ -16,7 +15,9 @@ from ..distillation.distill import distill_to_tolerance, distill_with_ridge
 from ..distillation.risk import estimated_risk
 from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
+from .folds import fold_risk
 from .kernel_mixin import KernelMixin
+from .selection import select_setting, select_tolerance
 
 DEFAULT_RIDGE = 0.01
 
@@ -34,31 +35,36 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         Of `sklearn.metrics.pairwise.pairwise_kernels`; "precomputed" takes the gram (n, n) in place of X to
         fit, and the kernel (q, n) between new and training points to predict.
     gamma, degree, coef0 : float
-        Kernel coefficients, where the kernel has them. ``gamma=None`` is one over the number of features.
+        Kernel coefficients, where the kernel has them. ``gamma=None`` is one over the number of features;
+        ``gamma="best"`` compares six around that over the features' variance, if the kernel has one.
     kernel_params : dict, optional
         Further arguments of a callable kernel.
     epsilon : float, optional
         Mean squared training error of every round (summed over outputs): refit until collapse.
-    ridge : float, optional
+    ridge : float or "best", optional
         Penalty c of every round, of ``mean (f − y)² + c ‖f‖²``: `KernelRidge`'s alpha is ``n * ridge``. Not
-        together with `epsilon`; 0.01 if neither is given.
+        together with `epsilon`; 0.01 if neither is given. "best" compares 13 over six decades.
     rounds : int, "collapse" or "best"
         Number of fits (1 is plain kernel ridge); the last fit before collapse (needs `epsilon`); or that of
-        the least estimated risk, by Mallows' criterion if `noise_variance` is given and else by
-        cross-validation.
+        the least estimated risk: by leave-one-out, or by Mallows' criterion if `noise_variance` is given, or
+        by cross-validation if `cv` is. Leave-one-out needs no fit but the one to all samples; with `epsilon`
+        the penalties of that fit are held.
     ground_truth_weight : float
         Weight α in [0, 1] of the given targets in every refit (with `ridge` only).
     noise_variance : float, optional
         Variance of one target's noise, for ``rounds="best"``.
     max_rounds : int
         Rounds that "best" considers.
-    cv : int, splitter or iterable
-        Folds for "best", as in `sklearn.model_selection.cross_validate`. Each is factorised once.
+    cv : int, splitter or iterable, optional
+        Folds for ``rounds="best"`` in place of leave-one-out, as in `sklearn.model_selection.cross_validate`.
+        Each is factorised once.
 
     Attributes
     ----------
     rounds_ : int
         Fits made.
+    gamma_, ridge_ : float or None
+        Kernel coefficient and penalty that were given or chosen.
     dual_coef_ : ndarray (n,) or (n, k)
         Predictions are ``kernel(X, X_fit_) @ dual_coef_``.
     X_fit_ : ndarray
@@ -66,7 +72,8 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
     trajectory_ : Trajectory
         Every round: multipliers, norms, filters, fitted values.
     risk_ : ndarray (T,) or None
-        Estimated risk of rounds 1 … T, of which the least was taken; None unless ``rounds="best"``.
+        Estimated risk of rounds 1 … T, of which the least was taken; None where nothing was chosen. From
+        leave-one-out and folds it is the error on the noisy targets that were held out.
     output_names_ : list or None
         Columns of y, if it had any; its column numbers otherwise. None for a single output.
     n_features_in_ : int
@@ -88,21 +95,23 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
     5
     """
 
+    _chooses_gamma = True
+
     def __init__(
         self,
         kernel: str | Callable[..., float] = "rbf",
         *,
-        gamma: float | None = None,
+        gamma: float | Literal["best"] | None = None,
         degree: float = 3,
         coef0: float = 1,
         kernel_params: dict[str, Any] | None = None,
         epsilon: float | None = None,
-        ridge: float | None = None,
+        ridge: float | Literal["best"] | None = None,
         rounds: int | Literal["collapse", "best"] = 1,
         ground_truth_weight: float = 0.0,
         noise_variance: float | None = None,
         max_rounds: int = 50,
-        cv: Any = 5,
+        cv: Any = None,
     ) -> None:
         self.kernel = kernel
         self.gamma = gamma
@@ -139,25 +148,13 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         names = getattr(y, "columns", None)
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True)
         y = y.astype(np.float64)
-        gram = self._training_gram(X)
-        spectrum = Spectrum.from_gram(gram, y)
         self.risk_: Array | None = None
-        if self.rounds == "best":
-            run = self._distill(spectrum, self.max_rounds)
-            self.risk_ = self._estimate_risk(run, gram, y)
-            chosen = min(int(np.argmin(self.risk_)) + 1, run.rounds) if len(self.risk_) else 0
-        elif self.rounds == "collapse":
-            run = self._distill(spectrum, None)
-            chosen = run.rounds
+        self.gamma_: float | None = None if self.gamma == "best" else self.gamma
+        self.ridge_: float | None = None
+        if self._leaves_one_out:
+            run, chosen = self._select(X, y)
         else:
-            run = self._distill(spectrum, self.rounds)
-            chosen = self.rounds
-            if chosen > run.rounds:
-                warnings.warn(
-                    f"rounds={chosen} is past collapse: after {run.rounds} fits at epsilon={run.epsilon:g} "
-                    'nothing is left, and predictions are zero. Take fewer rounds, or rounds="collapse".',
-                    stacklevel=2,
-                )
+            run, chosen = self._run(X, y)
         self.output_names_: list[Any] | None = None
         if y.ndim > 1:
             self.output_names_ = list(range(y.shape[1]) if names is None else names)
@@ -166,6 +163,27 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         self.rounds_ = chosen
         self.dual_coef_ = self._dual(run, chosen, y)
         return self
+
+    def _run(self, X: Array, y: Array) -> tuple[Trajectory, int]:
+        """Run with the kernel and the penalty that are given; a best round by folds or by the known noise."""
+        spectrum = Spectrum.from_gram(self._training_gram(X), y)
+        if self.epsilon is None:
+            self.ridge_ = DEFAULT_RIDGE if self.ridge is None else float(self.ridge)
+        if self.rounds == "best":
+            run = self._distill(spectrum, self.max_rounds)
+            self.risk_ = self._estimate_risk(run, X, y)
+            return run, min(int(np.argmin(self.risk_)) + 1, run.rounds) if len(self.risk_) else 0
+        if self.rounds == "collapse":
+            run = self._distill(spectrum, None)
+            return run, run.rounds
+        run = self._distill(spectrum, self.rounds)
+        if self.rounds > run.rounds:
+            warnings.warn(
+                f"rounds={self.rounds} is past collapse: after {run.rounds} fits at epsilon={run.epsilon:g} "
+                'nothing is left, and predictions are zero. Take fewer rounds, or rounds="collapse".',
+                stacklevel=3,
+            )
+        return run, self.rounds
 
     def predict(self, X: Any) -> Array:
         """Predict at new points after `rounds_` fits.
@@ -233,46 +251,50 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         if not isinstance(self.rounds, str):
             check_count(self.rounds, "rounds")
         check_count(self.max_rounds, "max_rounds")
+        if isinstance(self.ridge, str) and self.ridge != "best":
+            raise InputError(f'ridge must be a number above 0, or "best"; got {self.ridge!r}.')
+        if "best" in (self.gamma, self.ridge) and (self.cv is not None or self.noise_variance is not None):
+            raise InputError(
+                'gamma="best" and ridge="best" are chosen by leave-one-out; cv and noise_variance choose the rounds '
+                "alone. Leave them out, or search with sklearn.model_selection.GridSearchCV."
+            )
 
     def _distill(self, spectrum: Spectrum, rounds: int | None) -> Trajectory:
         if self.epsilon is not None:
             return distill_to_tolerance(spectrum, self.epsilon, rounds)
-        ridge = DEFAULT_RIDGE if self.ridge is None else self.ridge
+        ridge = DEFAULT_RIDGE if self.ridge_ is None else self.ridge_
         return distill_with_ridge(spectrum, ridge, rounds, self.ground_truth_weight)
 
-    def _estimate_risk(self, run: Trajectory, gram: Array, y: Array) -> Array:
+    def _estimate_risk(self, run: Trajectory, X: Array, y: Array) -> Array:
         if self.noise_variance is not None:
             noise = check_positive(self.noise_variance, "noise_variance")
             return estimated_risk(run, noise) if run.rounds else np.empty(0)
-        total, count = np.zeros(0), 0
-        for train, test in check_cv(self.cv).split(gram, y):
-            errors = self._fold_errors(gram, y, train, test)
-            # Past a fold's collapse its predictions stay zero: its last entry.
-            length = max(len(total), len(errors))
-            total = _extend(total, length) + _extend(errors, length) if count else errors
-            count += len(test)
-        return total[:-1] / count  # without the zero fit that follows the last round
+        return fold_risk(
+            lambda spectrum: self._distill(spectrum, self.max_rounds), self._training_gram(X), y, self.cv
+        )
 
-    def _fold_errors(self, gram: Array, y: Array, train: Array, test: Array) -> Array:
-        """Sum of squared errors on the held-out points after 1, 2, … fits, then that of the zero fit."""
-        run = self._distill(Spectrum.from_gram(gram[np.ix_(train, train)], y[train]), self.max_rounds)
-        truth = y[test].reshape(len(test), -1)
-        zero = np.sum(truth**2)
-        if not run.rounds:
-            return np.array([zero])
-        spectrum = run.spectrum
-        d = spectrum.eigenvalues
-        inverse = np.divide(1.0, spectrum.n_samples * d, where=d > 0, out=np.zeros_like(d))
-        projected = spectrum.basis.project(gram[np.ix_(train, test)]).T * inverse
-        errors = [
-            np.sum((projected @ (b[:, None] * spectrum.coefficients) - truth) ** 2) for b in run.filters
-        ]
-        return np.array([*errors, zero])
+    @property
+    def _leaves_one_out(self) -> bool:
+        """Whether something is to be chosen, by leave-one-out."""
+        rounds_by_it = self.rounds == "best" and self.cv is None and self.noise_variance is None
+        return rounds_by_it or "best" in (self.gamma, self.ridge)
+
+    def _select(self, X: Array, y: Array) -> tuple[Trajectory, int]:
+        """Choose by leave-one-out whatever is to be chosen."""
+        spectra = self._spectra(X, y)
+        if self.epsilon is not None:
+            limit = {"best": self.max_rounds, "collapse": None}.get(str(self.rounds), self.rounds)
+            last = self.rounds != "best"
+            self.gamma_, run, chosen, self.risk_ = select_tolerance(spectra, self.epsilon, limit, last=last)  # type: ignore[arg-type]
+            return run, chosen
+        ridges = None if self.ridge == "best" else [DEFAULT_RIDGE if self.ridge is None else self.ridge]
+        rounds = range(1, self.max_rounds + 1) if self.rounds == "best" else [self.rounds]
+        found = select_setting(spectra, ridges, rounds, self.ground_truth_weight)  # type: ignore[arg-type]
+        self.gamma_, self.ridge_, self.risk_ = found.gamma, found.ridge, found.risk
+        last_round = self.max_rounds if self.rounds == "best" else found.rounds
+        run = distill_with_ridge(found.spectrum, found.ridge, last_round, self.ground_truth_weight)
+        return run, found.rounds
 
     @staticmethod
     def _dual(run: Trajectory, rounds: int, y: Array) -> Array:
         return run.dual(rounds) if 1 <= rounds <= run.rounds else np.zeros_like(y)
-
-
-def _extend(values: Array, length: int) -> Array:
-    return np.concatenate([values, np.full(length - len(values), values[-1])])

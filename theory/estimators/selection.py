@@ -1,4 +1,4 @@
-"""Kernel coefficient, penalty and round of the least left-out error: one factorisation a kernel, no folds."""
+"""Kernel coefficient, penalty and round of the least left-out error: one factorisation a coefficient, no folds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import to_host
-from ..base.validation import Array
+from ..base.validation import Array, InfeasibleToleranceError, InputError
+from ..distillation.distill import distill_to_tolerance
 from ..distillation.leave_one_out import leave_one_out
+from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
 
 # Penalties are compared over six decades around the one that halves an average direction …
@@ -42,9 +44,10 @@ class Selection:
     errors: Array
 
     @property
-    def error(self) -> float:
-        """The least left-out error."""
-        return float(self.errors.min())
+    def risk(self) -> Array:
+        """Left-out errors of the rounds, at the chosen coefficient and penalty, (T,)."""
+        at = np.unravel_index(int(np.argmin(self.errors)), self.errors.shape)
+        return np.asarray(self.errors[at[0], at[1]])
 
 
 def select_setting(
@@ -95,6 +98,49 @@ def select_setting(
         table.append(rows)
     assert best is not None
     return Selection(best[1], best[2], best[3], best[4], np.array(table))
+
+
+def select_tolerance(
+    spectra: Iterable[tuple[float | None, Spectrum]], epsilon: float, rounds: int | None, *, last: bool
+) -> tuple[float | None, Trajectory, int, Array]:
+    """Compare kernel coefficients, and rounds unless the last is wanted, where every round has training error ε.
+
+    The penalties of each run are held while samples are left out.
+
+    Parameters
+    ----------
+    spectra : iterable of (gamma, Spectrum)
+    epsilon : float
+    rounds : int or None
+        Fits to make at most.
+    last : bool
+        Whether the last fit is judged, not the best.
+
+    Returns
+    -------
+    gamma, run, chosen round, left-out error of every round
+    """
+    best: tuple[float | None, Trajectory, int, Array] | None = None
+    refused: InputError | None = None
+    for gamma, spectrum in spectra:
+        try:
+            run = distill_to_tolerance(spectrum, epsilon, rounds)
+        except InfeasibleToleranceError as error:
+            refused = error
+            continue
+        y = to_host(spectrum.targets).astype(np.float64, copy=False)
+        if run.rounds:
+            ridges = np.maximum(run.multipliers, np.finfo(np.float64).tiny)
+            errors = mean_squared_error(to_host(leave_one_out(spectrum, ridges)).reshape(-1, *y.shape), y)
+        else:
+            errors = mean_squared_error(np.zeros((1, *y.shape)), y)
+        chosen = run.rounds if last or not run.rounds else int(np.argmin(errors)) + 1
+        if best is None or errors[max(chosen, 1) - 1] < best[3][max(best[2], 1) - 1]:
+            best = (gamma, run, chosen, errors)
+    if best is None:
+        assert refused is not None
+        raise refused
+    return best
 
 
 def mean_squared_error(predictions: Array, targets: Array) -> Array:

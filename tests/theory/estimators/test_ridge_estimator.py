@@ -23,6 +23,7 @@ from selfdistill.theory import (
     InputError,
     SelfDistilledKernelRidge,
     SelfDistilledSoftmaxRegression,
+    leave_one_out,
 )
 
 GAMMA = 5.0
@@ -33,6 +34,7 @@ GAMMA = 5.0
         SelfDistilledKernelRidge(),
         SelfDistilledKernelRidge(epsilon=0.1),
         SelfDistilledKernelRidge(rounds="best", max_rounds=3, cv=2),
+        SelfDistilledKernelRidge(gamma="best", ridge="best", rounds="best", max_rounds=3),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -256,3 +258,54 @@ def test_theory_imports_without_scikit_learn():
         "assert not {'sklearn', 'torch', 'pandas'} & set(sys.modules); t.SelfDistilledKernelRidge"
     )
     subprocess.run([sys.executable, "-c", command], check=True)
+
+
+def test_everything_best_is_the_least_error_of_refits_without_each_sample(rng):
+    x, y, _ = noisy(rng, n=25)
+    model = SelfDistilledKernelRidge(gamma="best", ridge="best", rounds="best", max_rounds=4).fit(x, y)
+    scale = 2 * x.var()
+    for gamma in (model.gamma_, 0.5 / scale, 2 / scale):
+        for alpha in (25 * model.ridge_, 0.1, 1.0):
+            errors = np.zeros(4)
+            for i in range(25):
+                others = np.delete(np.arange(25), i)
+                targets = y[others]
+                for t in range(4):
+                    fit = KernelRidge(kernel="rbf", gamma=gamma, alpha=alpha).fit(x[others], targets)
+                    targets = fit.predict(x[others])
+                    errors[t] += (fit.predict(x[[i]])[0] - y[i]) ** 2 / 25
+            if gamma == model.gamma_ and alpha == 25 * model.ridge_:
+                np.testing.assert_allclose(model.risk_, errors, rtol=1e-8)
+                assert model.rounds_ == np.argmin(errors) + 1
+            assert errors.min() >= model.risk_.min() - 1e-12
+    expected = KernelRidge(kernel="rbf", gamma=model.gamma_, alpha=25 * model.ridge_)
+    targets = y
+    for _ in range(model.rounds_):
+        targets = expected.fit(x, targets).predict(x)
+    np.testing.assert_allclose(model.predict(x), targets, atol=1e-10)
+
+
+def test_best_rounds_of_a_tolerance_hold_its_penalties(rng):
+    x, y, _ = noisy(rng, n=30)
+    model = SelfDistilledKernelRidge(gamma=GAMMA, epsilon=0.1, rounds="best").fit(x, y)
+    left_out = leave_one_out(model.trajectory_.spectrum, model.trajectory_.multipliers)
+    np.testing.assert_allclose(model.risk_, np.mean((left_out - y) ** 2, axis=1))
+    assert model.rounds_ == np.argmin(model.risk_) + 1
+    wide = SelfDistilledKernelRidge(gamma="best", epsilon=0.1, rounds="collapse").fit(x, y)
+    assert wide.rounds_ == wide.trajectory_.rounds
+    with pytest.raises(InfeasibleToleranceError):
+        SelfDistilledKernelRidge("linear", gamma="best", epsilon=1e-9, rounds="best").fit(x, y)
+
+
+def test_folds_are_for_those_who_ask(rng):
+    x, y, _ = noisy(rng)
+    folds = SelfDistilledKernelRidge(gamma=GAMMA, rounds="best", cv=4).fit(x, y)
+    left_out = SelfDistilledKernelRidge(gamma=GAMMA, rounds="best").fit(x, y)
+    assert not np.allclose(folds.risk_, left_out.risk_)
+    for options in ({"cv": 5}, {"noise_variance": 0.1}):
+        with pytest.raises(InputError, match="leave-one-out"):
+            SelfDistilledKernelRidge(ridge="best", rounds="best", **options).fit(x, y)
+    with pytest.raises(InputError, match='or "best"'):
+        SelfDistilledKernelRidge(ridge="least").fit(x, y)
+    with pytest.raises(InputError, match='Or "best"'):
+        SelfDistilledKernelRidge(gamma="least").fit(x, y)
