@@ -26,6 +26,7 @@ suppress_warnings = ["ref.python"]
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
 
 FLOORS = {
     "theory": "closed forms; import the public names from `selfdistill.theory`",
@@ -40,11 +41,13 @@ def write_reference(app: Any) -> None:
     folder.mkdir(exist_ok=True)
     for floor, purpose in FLOORS.items():
         package = importlib.import_module(f"selfdistill.{floor}")
-        names = [f"{package.__name__}.{m.name}" for m in pkgutil.iter_modules(package.__path__)]
+        names = [
+            m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.") if not m.ispkg
+        ]
         lines = [f"# selfdistill.{floor}", "", f"{purpose[0].upper()}{purpose[1:]}.", ""]
         for name in sorted(n for n in names if not n.endswith("__")):
             lines += [
-                f"## {name.split('.')[-1]}",
+                f"## {name.removeprefix(package.__name__ + '.')}",
                 "",
                 "```{eval-rst}",
                 f".. automodule:: {name}",

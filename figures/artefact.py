@@ -98,8 +98,9 @@ class Artefact:
     def claims(self, data: xr.Dataset) -> list[Claim]:
         """Check what must hold of the data."""
         from .claim import correct_for_number
+        from .statements import owner
 
-        found = [claim.located(self.paper, self.key) for claim in self.module.claims(data)]
+        found = [claim.located(owner(claim.id, self.paper), self.key) for claim in self.module.claims(data)]
         return correct_for_number(found)
 
     def draw(self, data: xr.Dataset) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import typer.main
 
 from selfdistill.figures.cli.app import app
+from selfdistill.figures.statements import claims_page, papers, statements
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,6 +56,49 @@ def test_commands_can_be_given(page):
             _, command, _ = group.resolve_command(group.make_context("selfdistill", ["list"]), words[1:])
             assert command is not None, f"{page.name}:{line}"
             command.make_context(words[1], words[2:end])
+
+
+def test_the_page_of_claims_is_that_of_the_catalogue():
+    assert (ROOT / "docs" / "claims.md").read_text(encoding="utf-8") == claims_page(), "run: make docs"
+
+
+IDS = r"[A-Z]\d{1,2}[a-z]?\b"
+CITED = re.compile(rf"\bclaims? ({IDS}(?:(?:, | and |-|–| to ){IDS})*)")
+SOURCES = [path for floor in ("theory", "empirical", "figures") for path in (ROOT / floor).rglob("*.py")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_claim_that_code_names_is_in_the_catalogue(path):
+    """Ids in docstrings and comments, and those that figures claim."""
+    text = path.read_text(encoding="utf-8")
+    named = {id for found in CITED.findall(text) for id in re.findall(IDS, found)}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in CLAIMING and node.args:
+            named |= {c.value for c in ast.walk(node.args[0]) if isinstance(c, ast.Constant)}
+    assert named <= set(statements())
+
+
+CLAIMING = ("Claim.theorem", "Claim.from_samples", "Claim.from_proportion")
+
+
+def test_the_catalogue_is_whole():
+    assert len(statements()) > 70
+    for id, statement in statements().items():
+        assert re.fullmatch(IDS, id)
+        assert statement.paper in papers()
+        assert statement.kind in ("theorem", "measured")
+        assert statement.text.endswith(".")
+        assert statement.formula
+
+
+def test_the_layout_that_the_readme_shows_is_true():
+    """Each line names a floor and its rooms."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (layout,) = re.findall(r"## Layout\n.*?```\n(.*?)```", text, re.DOTALL)
+    for line in layout.splitlines():
+        floor, rooms = re.fullmatch(r"(\w+)/ +.*?: ([\w ,]+)", line).groups()
+        there = {p.parent.name for p in (ROOT / floor).glob("*/__init__.py")}
+        assert set(re.split(r"[ ,]+", rooms)) == there
 
 
 def test_every_promise_has_its_test():

@@ -10,6 +10,7 @@ from selfdistill.empirical.jobs.store import read_dataset
 from selfdistill.figures.artefact import PAPERS, find_artefacts, select_artefacts
 from selfdistill.figures.run import save
 from selfdistill.figures.scale import Scale
+from selfdistill.figures.statements import statements
 from selfdistill.theory import InputError
 
 ARTEFACTS = find_artefacts()
@@ -20,6 +21,7 @@ def test_artefact(artefact, tmp_path):
     data = artefact.measure(Scale("smoke"))
     claims = artefact.claims(data)
     assert claims
+    assert {c.id for c in claims} <= set(statements()), "state it in figures/data/claims.toml"
     assert [c for c in claims if c.kind == "theorem" and c.verdict != "holds"] == []
     figure = artefact.draw(data)
     for axes in figure.axes:
