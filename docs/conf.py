@@ -20,7 +20,11 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 # scikit-learn generates these two, with references into its own documentation.
-autodoc_default_options = {"exclude-members": "set_score_request, set_fit_request"}
+# What a façade names is documented where it is defined.
+autodoc_default_options = {
+    "exclude-members": "set_score_request, set_fit_request",
+    "ignore-module-all": True,
+}
 # Attributes of two classes may share a name; the text says which is meant.
 suppress_warnings = ["ref.python"]
 napoleon_google_docstring = False
