@@ -40,7 +40,12 @@ class Artefact:
     @property
     def module(self) -> ModuleType:
         """The figure module; imported only when it is needed, since its networks bring torch along."""
-        return importlib.import_module(f"{__package__}.{self.paper}.{self.name}")
+        return importlib.import_module(self.module_name)
+
+    @property
+    def module_name(self) -> str:
+        """Dotted name of its module."""
+        return f"{__package__}.{self.paper}.{self.name}"
 
     @property
     def source(self) -> Path:

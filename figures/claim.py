@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -243,6 +244,24 @@ class Claim:
             return value
 
         return {name: plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Claim:
+        """Return the claim that `to_json` wrote down."""
+        number = re.compile(r"-?inf|nan")
+        values: dict[str, Any] = {
+            name: float(value) if isinstance(value, str) and number.fullmatch(value) else value
+            for name, value in fields.items()
+        }
+        for name, kind in (("precondition", Precondition), ("dull_rule", DullRule)):
+            if values.get(name) is not None:
+                inner = values[name]
+                numbers = {key: float(inner[key]) for key in ("measured", "value") if key in inner}
+                values[name] = kind(**(inner | numbers))
+        if values.get("interval") is not None:
+            low, high = values["interval"]
+            values["interval"] = (float(low), float(high))
+        return cls(**values)
 
 
 def judge(interval: tuple[float, float], relation: Relation, predicted: float, tolerance: float) -> Verdict:

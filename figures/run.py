@@ -18,18 +18,8 @@ from ..empirical.jobs.store import write_dataset
 from ..theory import InputError
 from .artefact import Artefact, write_atomically, write_text
 from .claim import Claim
+from .outcomes import Outcome, keep_outcome
 from .scale import Scale
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one artefact."""
-
-    artefact: Artefact
-    claims: list[Claim]
-    picture: Path | None
-    seconds: float
-    error: str = ""
 
 
 @dataclass
@@ -162,7 +152,10 @@ def _run(artefact: Artefact, scale: Scale, folder: Path | None) -> Outcome:
         raise
     except Exception:
         return Outcome(artefact, [], None, time.perf_counter() - start, traceback.format_exc())
-    return Outcome(artefact, claims, picture, time.perf_counter() - start)
+    outcome = Outcome(artefact, claims, picture, time.perf_counter() - start)
+    if folder:
+        keep_outcome(outcome, scale, folder)
+    return outcome
 
 
 def save(artefact: Artefact, data: xr.Dataset, figure: Figure, folder: Path) -> Path:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..claim import Claim
-from ..run import Outcome
+from ..outcomes import Outcome
 from ..scale import Scale
 
 VERDICT_STYLE = {"holds": "green", "fails": "red", "undecided": "yellow", "not this regime": "cyan"}

@@ -24,10 +24,10 @@ from rich.progress import (
 from ...empirical.jobs.runner import affordable_processes
 from ...theory import InputError
 from ..artefact import Artefact, select_artefacts, write_text
+from ..outcomes import Outcome, with_kept
 from ..presets import ScaleName
 from ..report.page import render_report
 from ..run import (
-    Outcome,
     Watcher,
     check_device,
     find_obstacles,
@@ -58,10 +58,14 @@ def reproduce(
     run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=out / ".cache")
     folder = prepare_folder(out)
     outcomes = watched(chosen, run, folder, quiet=quiet or as_json)
-    save_claims([claim for outcome in outcomes for claim in outcome.claims], folder)
-    write_text(folder / "report.html", render_report(outcomes, run))
+    reported = with_kept(outcomes, folder)
+    save_claims([claim for outcome in reported for claim in outcome.claims], folder)
+    write_text(folder / "report.html", render_report(reported, run))
     show(outcomes, run, as_json=as_json)
     if not quiet and not as_json:
+        earlier = len(reported) - len(outcomes)
+        if earlier:
+            console.print(f"{earlier} more from earlier runs into this folder are in the report too.")
         console.print("Report:", str(folder / "report.html"), soft_wrap=True, markup=False, highlight=False)
     finish(chosen, outcomes, f"What is finished is kept in {folder}. To go on, run the same command again:")
 

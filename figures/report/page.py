@@ -14,8 +14,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from ..outcomes import Outcome
 from ..presets import PAPERS
-from ..run import Outcome
 from ..scale import Scale
 from .explorer import explorer_data
 from .sources import find_source

@@ -209,3 +209,6 @@ def test_conditions_survive_json():
     fields = json.loads(json.dumps(claim.to_json(), allow_nan=False))
     assert fields["precondition"] == {"text": "room", "measured": 0.1, "met": True}
     assert fields["dull_rule"] == {"name": "a constant", "value": "inf", "beaten": None}
+    assert Claim.from_json(fields) == claim
+    infinite = Claim.theorem("M8", "…", np.inf, 5.0, relation="≤")
+    assert Claim.from_json(infinite.to_json()) == infinite

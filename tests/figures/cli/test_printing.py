@@ -13,7 +13,7 @@ from selfdistill.figures.claim import Claim
 from selfdistill.figures.cli.app import app, artefact_names, scale_names
 from selfdistill.figures.cli.costs import merge_costs, read_costs
 from selfdistill.figures.cli.printing import outcome_line, run_json
-from selfdistill.figures.run import Outcome
+from selfdistill.figures.outcomes import Outcome
 from selfdistill.figures.scale import Scale
 
 

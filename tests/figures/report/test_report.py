@@ -8,9 +8,9 @@ import pytest
 
 from selfdistill.figures.artefact import Artefact
 from selfdistill.figures.claim import Claim
+from selfdistill.figures.outcomes import Outcome
 from selfdistill.figures.report.page import format_difference, prose, render_report
 from selfdistill.figures.report.sources import find_source
-from selfdistill.figures.run import Outcome
 from selfdistill.figures.scale import Scale
 
 
