@@ -1,6 +1,7 @@
 """The plan of the house: rooms that import one way, files of a readable size, no circle anywhere."""
 
 import ast
+import importlib.util
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -81,3 +82,15 @@ def test_a_file_can_be_read_at_one_sitting(path):
 def test_a_folder_holds_about_a_dozen_modules(folder):
     modules = [path for path in (ROOT / folder).glob("*.py") if path.stem != "__init__"]
     assert len(modules) <= MOST_MODULES or folder.parts[0] == "figures"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests" / "benchmarks").glob("bench_*.py")), ids=lambda p: p.stem
+)
+def test_a_benchmark_names_what_is_there(path):
+    """Benchmarks are not run by the tests; what they take from the package must be there all the same."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("selfdistill"):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.util.find_spec(f"{node.module}.{alias.name}")

@@ -13,7 +13,8 @@ import scipy.optimize
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
-from selfdistill.theory import Spectrum, collapse_rounds_grid, distill_to_tolerance, products
+from selfdistill.theory import Spectrum, collapse_rounds_grid, distill_to_tolerance
+from selfdistill.theory.spectra import gram_products as products
 
 from .measure import DIMENSIONS, GAMMA, alone, interleaved, problem, rbf_gram, timed
 
