@@ -69,7 +69,9 @@ def test_theory_never_imports_torch(path):
 def test_importing_theory_stays_light():
     loaded = in_a_fresh_interpreter("import sys, selfdistill.theory; print(*sys.modules)")
     assert "selfdistill.theory.spectra.spectrum" in loaded
-    for heavy in ("torch", "matplotlib", "pandas", "xarray", "sympy", "dask", "rich"):
+    for heavy in (
+        "torch", "sklearn", "scipy.optimize", "scipy.stats", "matplotlib", "pandas", "xarray", "sympy", "dask", "rich"
+    ):  # fmt: skip
         assert heavy not in loaded
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from ..base.validation import (
     Array,
@@ -54,6 +53,8 @@ def effective_penalty(population_eigenvalues: Any, n_samples: int, ridge: float)
     ridge : float
         Penalty c of ``mean (f − y)² + c ‖f‖²``.
     """
+    from scipy.optimize import brentq  # here, so that importing the floor stays quick
+
     sigma = _population(population_eigenvalues)
     n, c = check_count(n_samples, "n_samples"), check_positive(ridge, "ridge")
 

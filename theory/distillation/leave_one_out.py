@@ -4,7 +4,7 @@ A fit without sample i is the fit to all samples whose target at i is the fit's 
 without sample i is the run on all samples in which every round's target at i is moved by some δ, and each δ is
 the solution of one equation in one unknown: the fit at i must equal the moved target. What a move does to later
 rounds at the same sample is a diagonal entry of a product of smoothers. One factorisation therefore gives all n
-left-out runs, for every round (claim L1).
+left-out runs, for every round (docs: claim L1).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def leave_one_out(
 
     References
     ----------
-    For one round this is Allen's 1974 formula; for the rounds see claim L1.
+    For one round this is Allen's 1974 formula; for the rounds see the docs, claim L1.
 
     Examples
     --------

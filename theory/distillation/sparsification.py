@@ -10,7 +10,7 @@ from ..base.validation import Array, InputError, as_real_array, check_positive
 
 
 def effective_basis_size(filters: Any, threshold: float = 1e-3) -> Any:
-    """Count the eigenvectors that a filter keeps: ``#{k : B_t[k] > threshold}`` (claim M16: never grows).
+    """Count the eigenvectors that a filter keeps: ``#{k : B_t[k] > threshold}`` (docs: claim M16: never grows).
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def distinct_eigenvalues(eigenvalues: Any, tolerance: float = 1e-10) -> Array:
 
 
 def adjacent_ratios(filters: Any, eigenvalues: Any) -> Array:
-    """Ratios ``B_t[k+1] / B_t[k]`` over the distinct positive eigenvalues, ascending (claim M10: they grow).
+    """Ratios ``B_t[k+1] / B_t[k]`` over the distinct positive eigenvalues, ascending (docs: claim M10: they grow).
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def sparsity_index(filters: Any, eigenvalues: Any) -> Any:
 
 
 def ratio_bound(eigenvalues: Any, initial_ratio: float, t: int) -> Array:
-    """The paper's lower bounds on the adjacent ratios of B_t (claim M9).
+    """The paper's lower bounds on the adjacent ratios of B_t (docs: claim M9).
 
     ``((r_0 − 1 + d_min/d_j) / (r_0 − 1 + d_min/d_k))^t`` for neighbours d_k > d_j; it is proved for
     ``t ≤ (r_0 − 1)/κ``.
@@ -116,7 +116,7 @@ def ratio_bound(eigenvalues: Any, initial_ratio: float, t: int) -> Array:
 
 
 def near_interpolation_limit(eigenvalues: Any) -> Array:
-    """Limit of the bound M9 at ``t = (r_0 − 1)/κ`` as ε → 0: ``exp((d_min/κ)(1/d_j − 1/d_k))`` (claim M11).
+    """Limit of that bound at ``t = (r_0 − 1)/κ`` as ε → 0: ``exp((d_min/κ)(1/d_j − 1/d_k))`` (docs: claim M11).
 
     Examples
     --------
@@ -131,7 +131,7 @@ def near_interpolation_limit(eigenvalues: Any) -> Array:
 
 
 def early_stopping_ratio_limit(eigenvalues: Any) -> Array:
-    """What one round with any penalty, however large, can reach: ``d_k / d_j`` for neighbours (claim M12)."""
+    """What one round with any penalty, however large, can reach: ``d_k / d_j`` for neighbours (docs: claim M12)."""
     d = as_real_array(eigenvalues, "eigenvalues").astype(np.float64)
     d = d[distinct_eigenvalues(d)]
     return d[1:] / d[:-1]

@@ -1,4 +1,4 @@
-"""Green's functions of smoothness penalties on [0, 1]: the kernels of the paper's example (claim M14)."""
+"""Green's functions of smoothness penalties on [0, 1]: the kernels of the paper's example (docs: claim M14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Green's functions derived with SymPy, so that no numerical kernel rests on a copied formula (M14)."""
+"""Green's functions derived with SymPy, so that no numerical kernel rests on a copied formula."""
 
 from __future__ import annotations
 
