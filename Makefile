@@ -35,7 +35,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 
 docs: $(READY)
-	$(BIN)/python -m selfdistill.figures.statements > docs/claims.md
+	$(BIN)/python -m selfdistill.figures.statements docs
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs
 
 # What `selfdistill list` says of each artefact's cost, measured in empty folders.

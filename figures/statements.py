@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _FILE = Path(__file__).parent / "data" / "claims.toml"
-_SECTIONS = ("notation", "papers")
+_SECTIONS = ("notation", "papers", "glossary")
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,24 @@ def notation() -> str:
     return text.strip()
 
 
+def glossary() -> dict[str, str]:
+    """Words that figures and the report use, and what they mean."""
+    words: dict[str, str] = _read()["glossary"]
+    return words
+
+
+def glossary_page() -> str:
+    """Return the documentation's glossary, in Markdown."""
+    entries = "\n\n".join(f"{term}\n: {meaning}" for term, meaning in glossary().items())
+    return f"# Glossary\n\n{entries}\n"
+
+
 def claims_page() -> str:
     """Return the documentation's page of claims, in Markdown."""
     lines = [
         "# Claims",
         "",
-        "<!-- Made by `python -m selfdistill.figures.statements`; edit figures/data/claims.toml instead. -->",
+        "<!-- Made by `make docs`; edit figures/data/claims.toml instead. -->",
         "",
         "Docstrings, figures and the report name claims by ids such as M7. This page says what each stands for.",
         "A *theorem* is proved, and checked to a tolerance against an independent computation; a *measured* claim is",
@@ -91,4 +104,6 @@ def claims_page() -> str:
 
 
 if __name__ == "__main__":
-    print(claims_page(), end="")
+    _folder = Path(sys.argv[1])
+    for _name, _text in (("claims", claims_page()), ("glossary", glossary_page())):
+        (_folder / f"{_name}.md").write_text(_text, encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from selfdistill.figures.cli.app import app
-from selfdistill.figures.statements import claims_page, papers, statements
+from selfdistill.figures.statements import claims_page, glossary_page, papers, statements
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,8 +58,9 @@ def test_commands_can_be_given(page):
             command.make_context(words[1], words[2:end])
 
 
-def test_the_page_of_claims_is_that_of_the_catalogue():
-    assert (ROOT / "docs" / "claims.md").read_text(encoding="utf-8") == claims_page(), "run: make docs"
+@pytest.mark.parametrize(("name", "made"), [("claims", claims_page), ("glossary", glossary_page)])
+def test_pages_that_are_made_from_the_catalogue_are_as_it_says(name, made):
+    assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == made(), "run: make docs"
 
 
 IDS = r"[A-Z]\d{1,2}[a-z]?\b"

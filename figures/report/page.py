@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import base64
-import math
+import importlib
 import platform
-import re
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from ..history import changes
 from ..outcomes import Outcome
 from ..presets import PAPERS
 from ..scale import Scale
+from ..statements import glossary, notation, statements
 from .explorer import explorer_data
 from .sources import find_source
+from .words import VERDICTS, format_difference, format_number, found, prose, verdict_matrices, why
 
 _PACKAGES = ("selfdistill", "numpy", "scipy", "scikit-learn", "torch", "xarray", "matplotlib")
-_VERDICTS = ("holds", "fails", "undecided", "not this regime")
 _SCALES = {
     "smoke": "the smallest sizes that run, for trying out. Theorems are checked all the same; verdicts on measured "
     "claims mean little here. Take quick or full for those.",
@@ -51,22 +52,30 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
         "difference": format_difference,
         "prose": prose,
         "heading": lambda title: title.split(":")[0],
+        "css": lambda verdict: verdict.replace(" ", "-"),
     }
     sections = [_section(outcome) for outcome in outcomes]
     papers = [_paper(key, [s for s in sections if s["paper"] == key]) for key in PAPERS]
     claims = [claim for section in sections for claim in section["claims"]]
-    found = {name: find_source(name) for name in dict.fromkeys(c["source"] for c in claims) if name}
+    stated = statements()
+    changed, commit = changes([c for o in outcomes if o.scale in (None, scale) for c in o.claims], scale)
+    known = {name: find_source(name) for name in dict.fromkeys(c["source"] for c in claims) if name}
     return templates.get_template("report.html.j2").render(
         papers=[paper for paper in papers if paper["outcomes"]],
-        titles=PAPERS,
+        titles=PAPERS | {"borup2021": "Borup & Andersen 2021"},
         claims=claims,
-        exceptions=[claim for claim in claims if claim["verdict"] != "holds"],
+        changed=changed,
+        compared_with=commit,
+        stated={id: stated[id] for id in dict.fromkeys(c["id"] for c in claims) if id in stated},
+        notation=notation(),
+        glossary=glossary(),
         broken=[section for section in sections if section["error"]],
-        sources={name: source for name, source in sorted(found.items()) if source},
+        sources={name: source for name, source in sorted(known.items()) if source},
         environment=environment(scale),
         scale=scale,
         scale_says=_SCALES[scale.name],
-        verdicts=_VERDICTS,
+        why=why,
+        verdicts=VERDICTS,
         style=_inline("report.css"),
         script=_inline("report.js"),
         explorer=Markup(
@@ -83,7 +92,16 @@ def _inline(name: str) -> Markup:
 
 def _paper(key: str, sections: list[dict[str, Any]]) -> dict[str, Any]:
     claims = [claim for section in sections for claim in section["claims"]]
-    return {"key": key, "title": PAPERS[key], "outcomes": sections, "claims": claims}
+    judged = [pair for section in sections for pair in section["judged"]]
+    return {
+        "key": key,
+        "title": PAPERS[key],
+        "outcomes": sections,
+        "claims": claims,
+        "claimed": importlib.import_module(f"selfdistill.figures.{key}").CLAIMED,
+        "found": found([claim for claim, _ in judged]),
+        "matrices": verdict_matrices(judged),
+    }
 
 
 def _section(outcome: Outcome) -> dict[str, Any]:
@@ -95,7 +113,13 @@ def _section(outcome: Outcome) -> dict[str, Any]:
         "title": outcome.artefact.title.rstrip("."),
         "paragraphs": [p for p in outcome.artefact.explanation.split("\n\n") if p.strip()],
         "image": image,
-        "claims": [{**asdict(c), "anchor": f"{key}.{i}"} for i, c in enumerate(outcome.claims, start=1)],
+        "claims": [
+            {**asdict(c), "anchor": f"{key}.{i}", "why": why(c)}
+            for i, c in enumerate(outcome.claims, start=1)
+        ],
+        "judged": [(c, f"{key}.{i}") for i, c in enumerate(outcome.claims, start=1)],
+        "scale": outcome.scale,
+        "outdated": outcome.outdated,
         "error": outcome.error,
         "seconds": outcome.seconds,
     }
@@ -116,20 +140,3 @@ def environment(scale: Scale) -> dict[str, str]:
         except PackageNotFoundError:
             facts[package] = "not installed as a package"
     return facts
-
-
-def prose(text: str) -> Markup:
-    """Text of a docstring as HTML: ``code`` in double or single backticks, everything else escaped."""
-    return Markup(re.sub(r"(`{1,2})(.+?)\1", r"<code>\2</code>", str(escape(text))))
-
-
-def format_number(value: float | None) -> str:
-    """Short, readable digits."""
-    return "" if value is None else f"{value:.4g}"
-
-
-def format_difference(value: float) -> str:
-    """Signed, two digits; a difference of infinities or unknowns is none."""
-    if value == 0:
-        return "0"
-    return f"{value:+.2g}" if math.isfinite(value) else ""

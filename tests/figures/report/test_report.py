@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from selfdistill.figures import history
 from selfdistill.figures.artefact import Artefact
-from selfdistill.figures.claim import Claim
+from selfdistill.figures.claim import Claim, correct_for_number
+from selfdistill.figures.conditions import DullRule, Precondition
 from selfdistill.figures.outcomes import Outcome
-from selfdistill.figures.report.page import format_difference, prose, render_report
+from selfdistill.figures.report.page import render_report
 from selfdistill.figures.report.sources import find_source
+from selfdistill.figures.report.words import format_difference, prose, verdict_matrices, why
 from selfdistill.figures.scale import Scale
 
 
 def outcome(name, claims, error="", doc="Title: of the figure.\n\nShows ``a < b``."):
     artefact = Artefact("mobahi2020", name)
     vars(artefact)["docstring"] = doc  # there is no file to read it from
-    return Outcome(artefact, [c.located("mobahi2020", artefact.key) for c in claims], None, 1.0, error)
+    judged = correct_for_number([c.located("mobahi2020", artefact.key) for c in claims])
+    return Outcome(artefact, judged, None, 1.0, error)
 
 
 HOLDS = Claim.theorem("M7", "Rounds < bound.", 1.0, 1.0, source="selfdistill.theory.collapse_bounds")
@@ -25,13 +31,89 @@ FAILS = Claim.from_samples("M19", "Error falls.", [-1.0, -1.1, -0.9], relation="
 UNDECIDED = Claim.from_samples("M18", "Error falls with width.", [-1.0, 1.0, 0.5], relation="≥")
 
 
-def test_what_does_not_hold_comes_before_the_figures():
+def before_the_figures(page):
+    return page[: page.index('<section id="mobahi2020.one"')]
+
+
+def test_a_section_opens_with_what_is_claimed_what_was_found_and_the_verdicts():
     page = render_report([outcome("one", [HOLDS, FAILS, UNDECIDED])], Scale("smoke"))
-    head = page[: page.index('id="mobahi2020"')]
-    assert "Error falls." in head
-    assert "Error falls with width." in head
-    assert "Rounds &lt; bound." not in head
+    opening = before_the_figures(page)[page.index('id="mobahi2020"') :]
+    assert "The paper claims." in opening
+    said = "The theorem holds; of 2 measured claims 1 does not hold, 1 cannot be told at this scale; 1 of the 1 decided"
+    assert said in opening
+    assert "Error falls</td>" in opening
+    assert "Error falls with width</td>" in opening
+    assert "Rounds &lt; bound." not in opening
     assert "Every claim holds" not in page
+
+
+def claim(statement, value=1.0):
+    return Claim.from_samples("W2", statement, value * np.array([1.0, 1.1, 0.9]), relation="≥")
+
+
+def test_statements_by_settings():
+    named = [
+        "Variance falls (clean digits).", "Variance falls (noisy digits).", "Bias rises (clean digits).",
+        "Bias rises (noisy digits).", "Alone (in brackets).", "digits: error falls (by more than 0).",
+        "diabetes: error falls (by more than 0).",
+    ]  # fmt: skip
+    first, second, third = verdict_matrices([(claim(s), f"a.{i}") for i, s in enumerate(named)])
+    assert first.settings == ["clean digits", "noisy digits"]
+    assert [row.text for row in first.rows] == ["Variance falls", "Bias rises"]
+    assert first.rows[1].claims["noisy digits"][1] == "a.3"
+    assert (second.settings, second.rows[0].text) == (["verdict"], "Alone (in brackets)")
+    assert (third.settings, third.rows[0].text) == (["digits", "diabetes"], "error falls (by more than 0)")
+
+
+def test_every_verdict_says_why():
+    unmet = Precondition("room", 0.0, met=False)
+    assert why(claim("…")) == "The whole interval is at least 0."
+    assert why(claim("…", -1)) == "None of the interval is at least 0."
+    assert re.fullmatch(
+        r"The interval reaches to both sides; about \d+ samples would decide\.", why(UNDECIDED)
+    )
+    assert "precondition is not met" in why(replace(FAILS, precondition=unmet))
+    assert why(HOLDS) == "At the worst of all values it is equal to 1."
+    assert "is not equal to 1, to within 0.5" in why(Claim.theorem("M1", "…", 1, 2, tolerance=0.5))
+    assert "too few" in why(Claim.from_samples("M1", "…", [1.0], relation="≥"))
+
+
+def test_conditions_are_shown():
+    rule = DullRule("a constant", 0.25, beaten=False)
+    shown = replace(UNDECIDED, precondition=Precondition("fits its labels", 0.99, met=True), dull_rule=rule)
+    page = render_report([outcome("one", [shown])], Scale("quick"))
+    assert "Precondition met: fits its labels (measured 0.99)" in page
+    assert "Does not beat a constant (0.25)" in page
+    assert "behind a constant" in before_the_figures(page)
+
+
+def test_what_changed_since_the_kept_run_is_said(monkeypatch):
+    run = {
+        "scale": "smoke",
+        "seed": 0,
+        "claims": [c.to_json() for c in outcome("one", [HOLDS, FAILS]).claims],
+    }
+    kept = history.renew({"runs": {}, "changes": []}, run, "abc", "")
+    monkeypatch.setattr(history, "read", lambda _: kept)
+    page = render_report([outcome("one", [HOLDS, FAILS])], Scale("smoke"))
+    assert "Every verdict is that of the run kept with the package (commit abc)." in page
+    page = render_report([outcome("one", [HOLDS, replace(FAILS, verdict="holds")])], Scale("smoke"))
+    assert "not those of the run kept with the package (commit abc)" in page
+    assert "→" in before_the_figures(page)
+    elsewhere = render_report([outcome("one", [HOLDS])], Scale("smoke", seed=1))
+    assert "kept with the package" not in elsewhere
+    changed = {**run, "claims": [{**c, "verdict": "undecided"} for c in run["claims"]]}
+    log = history.renew(kept, changed, "def", "a reason")["changes"]
+    assert [(c["from"], c["to"], c["why"]) for c in log] == [
+        ("holds", "undecided", "a reason"), ("fails", "undecided", "a reason"),
+    ]  # fmt: skip
+
+
+def test_theory_measurement_and_our_own_are_marked():
+    page = render_report([outcome("one", [HOLDS, FAILS])], Scale("smoke"))
+    assert '<span class="kind theorem">theorem</span> <span class="kind ours">ours</span>' in page  # M7
+    assert '<span class="kind measured">measured</span>' in page
+    assert 'id="claim-M7"' in page
 
 
 def test_all_hold():
@@ -62,7 +144,7 @@ def test_the_head_says_that_intervals_are_not_corrected_for_their_number():
 
 def test_samples_are_shown_where_a_claim_knows_them():
     page = render_report([outcome("one", [FAILS, HOLDS])], Scale("quick"))
-    assert page.count("3 samples") == 2  # at the top, since it fails, and under its figure
+    assert page.count("3 samples") == 1
     assert "None samples" not in page
 
 
