@@ -34,7 +34,7 @@ def fingerprint(*parts: Any) -> str:
     --------
     >>> from selfdistill.empirical.losses.stored import fingerprint
     >>> fingerprint("digits", "teacher of 64 units")[:8]
-    '1a3ed83b'
+    '2f1e7cb1'
     """
     digest = hashlib.sha256()
     for part in parts:
