@@ -27,7 +27,9 @@ _WHERE = {
         "ProgressiveLoss",
         "WeightedSoftLabelLoss",
     ),
+    "losses.stored": ("StoredTeacher", "fingerprint", "store_teacher"),
     "losses.terms": ("Samples", "Term"),
+    "losses.top_targets": ("TopTargets",),
     "methods.method": ("Method",),
     "methods.catalogue": ("METHODS", "budget"),
     "metrics": (
