@@ -1,0 +1,92 @@
+"""Progressive targets in translation: numbers from English words to French ones.
+
+A small Transformer learns to translate numbers below a thousand from 60 examples, by cross-entropy, with label
+smoothing and with progressive targets on every word (the paper's ε = 0.1 and α_T = 0.8). Left to right: numbers that
+are translated without a mistake, negative log-likelihood and calibration error of the next word given the right ones
+before, and how much surer the network is than right; all on numbers that were not seen, means with 95 % intervals over
+seeds, each with a split of its own. The rescaled row is the dull rule: cross-entropy, its logits divided after training
+by the temperature that is best on validation words.
+"""
+
+from __future__ import annotations
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from ...empirical.data.number_words import Language
+from ...empirical.experiments.translation import METHODS, RESCALED, Translation, measure_translation
+from ..claim import Claim, Relation
+from ..conditions import DullRule, Precondition
+from ..scale import Scale
+from ..soft_label_scale import UNSEEN, dots, paired, tables
+from ..style import BOUND, new_figure
+
+# Metric, words of the claim, direction.
+CLAIMED: tuple[tuple[str, str, Relation], ...] = (
+    ("exact_match", "translate more numbers without a mistake than", "≥"),
+    ("nll", "have a lower NLL than", "≤"),
+    ("ece", "have a lower calibration error than", "≤"),
+)
+PANELS = {
+    "exact_match": ("translated without a mistake, %", 100),
+    "nll": ("negative log-likelihood, nats", 1),
+    "ece": ("expected calibration error, %", 100),
+    "overconfidence": ("confidence − accuracy, %", 100),
+}
+
+
+def measure(scale: Scale) -> xr.Dataset:
+    """Every metric over (setting, method, seed); a setting is a language."""
+    targets: tuple[Language, ...] = scale.choose(
+        smoke=("french",), quick=("french",), thorough=("french", "german"), full=("french", "german")
+    )
+    n_seeds = scale.choose(smoke=2, quick=6, thorough=30, full=30)
+    first = 1000 * scale.seed + UNSEEN
+    fewer = {"n_train": 20, "n_validation": 20, "n_test": 40, "epochs": 3}
+    sizes = scale.choose(smoke=fewer, quick={}, full={})
+    jobs = [Translation(first + i, target, **sizes) for target in targets for i in range(n_seeds)]
+    results = scale.map(measure_translation, jobs)
+    joined = [xr.concat(results[i * n_seeds : (i + 1) * n_seeds], dim="seed") for i in range(len(targets))]
+    names = [f"English to {target.capitalize()}" for target in targets]
+    data = xr.concat(joined, dim="setting").assign_coords(setting=names)
+    return data.assign(overconfidence=data["confidence"] - data["accuracy"])
+
+
+def claims(data: xr.Dataset) -> list[Claim]:
+    """What the paper says of machine translation (K6)."""
+    found = []
+    for where, table in tables(data):
+        plain, rescaled, ours = (
+            table.sel({"method": name}) for name in (METHODS[0], RESCALED, "progressive")
+        )
+        sure = Precondition.of(
+            "cross-entropy is overconfident on new words: confidence − accuracy",
+            plain["overconfidence"],
+            "≥",
+            0.01,
+        )
+        for metric, words, relation in CLAIMED:
+            dull = DullRule.of(
+                "cross-entropy with its temperature rescaled after training", ours[metric], rescaled[metric],
+                better="higher" if relation == "≥" else "lower",
+            )  # fmt: skip
+            found += [
+                Claim.from_samples("K6", f"Progressive targets on words {words} {rival} ({where}).",
+                                   paired(table, metric, "progressive", rival), relation=relation,
+                                   note="paired difference over seeds", precondition=sure, dull_rule=dull)
+                for rival in METHODS[:2]
+            ]  # fmt: skip
+    return found
+
+
+def draw(data: xr.Dataset) -> Figure:
+    """One panel a metric."""
+    figure, axes = new_figure(2, 2, width=5.2, height=2.3)
+    for panel, (metric, (label, factor)) in zip(axes.flat, PANELS.items(), strict=True):
+        dots(panel, data, metric, scale=factor)
+        panel.set_xlabel(label)
+        if metric == "overconfidence":
+            panel.axvline(0, color=BOUND, linestyle=":")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
