@@ -165,7 +165,7 @@ def measure_translation(config: Translation) -> xr.Dataset:
     """
     source, target = Words("english", config.below), Words(config.target, config.below)
     order = torch.from_numpy(np.random.default_rng([config.seed, 21]).permutation(config.below))
-    sizes = (config.n_train, config.n_validation, config.n_test)
+    sizes = [config.n_train, config.n_validation, config.n_test]
     train, validation, test = torch.split(order[: sum(sizes)], sizes)
     rows = {}
     with one_thread():
