@@ -175,14 +175,14 @@ def measure_translation(config: Translation) -> xr.Dataset:
             written = target.numbers(network.translate(source.rows[test], target.rows.shape[1]))
             exact = float(np.mean([a == b for a, b in zip(written, test.tolist(), strict=True)]))
             fits = float((on_train[0].argmax(-1) == on_train[1]).double().mean())
-            rows[method] = _scores(*on_test) | {
+            rows[method] = scores(*on_test) | {
                 "exact_match": exact,
                 "train_accuracy": fits,
                 "temperature": 1.0,
             }
             if method == METHODS[0]:
                 tau = best_temperature(*_next_words(network, source, target, validation))
-                rows[RESCALED] = rows[method] | _scores(on_test[0] / tau, on_test[1]) | {"temperature": tau}
+                rows[RESCALED] = rows[method] | scores(on_test[0] / tau, on_test[1]) | {"temperature": tau}
     names = list(rows[METHODS[0]])
     return xr.Dataset(
         {name: (("method", "seed"), np.array([[row[name]] for row in rows.values()])) for name in names},
@@ -231,7 +231,8 @@ def _next_words(network: Translator, source: Words, target: Words, numbers: Tens
     return network(source.rows[numbers], begun)[kept].double(), labels[kept]
 
 
-def _scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
+def scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Accuracy, NLL, ECE and confidence of logits (n, K) in double precision."""
     probabilities: Array = logits.softmax(-1).numpy()
     right = labels.numpy()
     return {

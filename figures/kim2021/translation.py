@@ -54,24 +54,31 @@ def measure(scale: Scale) -> xr.Dataset:
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """What the paper says of machine translation (K6)."""
+    return claims_on_new_domain(data, CLAIMED, "on words", "new words")
+
+
+def claims_on_new_domain(
+    data: xr.Dataset, claimed: tuple[tuple[str, str, Relation], ...], part: str, new: str
+) -> list[Claim]:
+    """Progressive targets against cross-entropy and label smoothing, beside cross-entropy rescaled after training."""
     found = []
     for where, table in tables(data):
         plain, rescaled, ours = (
             table.sel({"method": name}) for name in (METHODS[0], RESCALED, "progressive")
         )
         sure = Precondition.of(
-            "cross-entropy is overconfident on new words: confidence − accuracy",
+            f"cross-entropy is overconfident on {new}: confidence − accuracy",
             plain["overconfidence"],
             "≥",
             0.01,
         )
-        for metric, words, relation in CLAIMED:
+        for metric, words, relation in claimed:
             dull = DullRule.of(
                 "cross-entropy with its temperature rescaled after training", ours[metric], rescaled[metric],
                 better="higher" if relation == "≥" else "lower",
             )  # fmt: skip
             found += [
-                Claim.from_samples("K6", f"Progressive targets on words {words} {rival} ({where}).",
+                Claim.from_samples("K6", f"Progressive targets {part} {words} {rival} ({where}).",
                                    paired(table, metric, "progressive", rival), relation=relation,
                                    note="paired difference over seeds", precondition=sure, dull_rule=dull)
                 for rival in METHODS[:2]
@@ -81,8 +88,13 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 def draw(data: xr.Dataset) -> Figure:
     """One panel a metric."""
+    return draw_metrics(data, PANELS)
+
+
+def draw_metrics(data: xr.Dataset, panels: dict[str, tuple[str, int]]) -> Figure:
+    """Methods in rows, one panel for each of four metrics."""
     figure, axes = new_figure(2, 2, width=5.2, height=2.3)
-    for panel, (metric, (label, factor)) in zip(axes.flat, PANELS.items(), strict=True):
+    for panel, (metric, (label, factor)) in zip(axes.flat, panels.items(), strict=True):
         dots(panel, data, metric, scale=factor)
         panel.set_xlabel(label)
         if metric == "overconfidence":
