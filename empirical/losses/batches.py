@@ -20,6 +20,8 @@ from ...theory.base.validation import (
     check_fraction,
     check_nonnegative,
     check_positive,
+    refuse_mask,
+    shown,
 )
 from .terms import Rule, Samples, Setting, Target, term_values, widened
 from .top_targets import TopTargets
@@ -120,7 +122,7 @@ class Batch:
         InputError
             If shapes disagree (nothing is broadcast) or labels are out of range.
         """
-        labels = torch.as_tensor(labels, device=self.logits.device)
+        labels = as_tensor(labels, "labels", self.logits)
         ignored = self.options.get("ignore_index", -100)
         n_classes = self.logits.shape[-1]
         if labels.is_floating_point():
@@ -149,7 +151,7 @@ class Batch:
 
     def like_logits(self, value: Any, name: str) -> Tensor:
         """A tensor shaped like the logits, with its classes last and cut off from its graph."""
-        moved = _classes_last(torch.as_tensor(value, device=self.logits.device), self.options, name)
+        moved = _classes_last(as_tensor(value, name, self.logits), self.options, name)
         if moved.shape != self.logits.shape:
             raise InputError(
                 f"{name} must have the logits' shape: with the classes last, {tuple(self.logits.shape)}; got "
@@ -190,7 +192,7 @@ class Batch:
 
     def each(self, value: Any, name: str) -> Tensor:
         """One number a sample."""
-        tensor = torch.as_tensor(value, device=self.logits.device)
+        tensor = as_tensor(value, name, self.logits)
         if tensor.shape != self.logits.shape[:-1]:
             raise InputError(
                 f"{name} must have one entry a sample, {tuple(self.logits.shape[:-1])}; got {tuple(tensor.shape)}."
@@ -230,7 +232,9 @@ class Batch:
     def _reduced(self, values: Tensor, labels: Labels) -> Tensor:
         sample_weight, class_weights = self.options.get("sample_weight"), self.options.get("weight")
         if sample_weight is not None:
-            weighed = self.setting(torch.as_tensor(sample_weight), "sample_weight", within="[0, ∞)")
+            weighed = self.setting(
+                as_tensor(sample_weight, "sample_weight", values), "sample_weight", within="[0, ∞)"
+            )
             sample_weight = self.each(weighed, "sample_weight").to(values)
             values = values * sample_weight
         reduction = self.options.get("reduction", "mean")
@@ -247,6 +251,28 @@ class Batch:
             counts = counts * sample_weight
         total = counts.sum()
         return values.sum() / torch.where(total == 0, 1.0, total)  # an empty batch has nothing to learn from
+
+
+def as_tensor(value: Any, name: str, beside: Tensor) -> Tensor:
+    """Return an array or list as a tensor on the device of another.
+
+    Raises
+    ------
+    InputError
+        If it is none, or hides entries.
+    """
+    if isinstance(value, Tensor) and not value.is_complex():
+        return value.to(beside.device)
+    refuse_mask(value, name)
+    try:
+        tensor = torch.as_tensor(value, device=beside.device)
+        if tensor.is_complex():
+            raise TypeError
+        return tensor
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InputError(
+            f"{name} must be a torch tensor or an array of numbers; got {shown(value)}."
+        ) from None
 
 
 def check_options(options: Options) -> None:
@@ -284,7 +310,11 @@ def check_logits(logits: Tensor, name: str = "logits") -> None:
 
     A logit may be −inf, which rules its class out, as long as one class of the sample is left.
     """
-    if logits.shape[-1] < 2 or not logits.is_floating_point():
+    if not isinstance(logits, Tensor):
+        raise InputError(
+            f"{name} must be a torch tensor; got {type(logits).__name__}. torch.as_tensor makes one."
+        )
+    if logits.ndim == 0 or logits.shape[-1] < 2 or not logits.is_floating_point():
         raise InputError(
             f"{name} must be floating-point with at least two classes on their axis; got {tuple(logits.shape)} "
             f"of {logits.dtype}, the classes last."

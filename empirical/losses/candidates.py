@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...theory.base.validation import InputError
-from .batches import Batch, Labels
+from .batches import Batch, Labels, as_tensor
 
 
 def candidate_labels(batch: Batch, candidates: Any) -> Labels:
@@ -25,7 +25,7 @@ def candidate_labels(batch: Batch, candidates: Any) -> Labels:
     InputError
         If shapes disagree, or a sample has no candidate, one out of range or one twice.
     """
-    candidates = torch.as_tensor(candidates, device=batch.logits.device)
+    candidates = as_tensor(candidates, "candidates", batch.logits)
     samples, n_classes = batch.logits.shape[:-1], batch.logits.shape[-1]
     if _is_mask(batch, candidates):
         return Labels(_shares(batch, batch.like_logits(candidates, "candidates").to(batch.logits)), None)

@@ -13,19 +13,24 @@ no gradient flows into them. What each loss is stands in `rules`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
 from ...theory.base.validation import (
+    InputError,
     check_choice,
+    check_count,
+    check_each,
     check_fraction,
     check_positive,
+    shown,
 )
 from ...theory.labels.soft_targets import Convention
 from . import rules
-from .batches import Batch, Labels, Options, Reduction, check_logits, log_probabilities
+from .batches import Batch, Labels, Options, Reduction, as_tensor, check_logits, log_probabilities
 from .candidates import candidate_labels
 from .terms import Rule, Setting, Target, widened
 
@@ -262,15 +267,11 @@ def beta_smoothing_loss(
     batch = Batch.read(logits, options)
     alpha = batch.setting(alpha, "alpha", within="[0, 1]")
     if draws is None:
-        like = widened(batch.logits)
-        draws = draw_beta(shape, batch.logits.shape[:-1], like=like, generator=generator)
-    masses = batch.setting(torch.as_tensor(draws), "draws", within="[0, 1]")
-    carried: dict[str, Target] = {
-        "average": batch.other_logits(average_logits, "average_logits"),
-        "uniform": batch.each(
-            masses, "draws"
-        ),  # masses already: with shape 1 the rule leaves them as they are
-    }
+        draws = draw_beta(shape, batch.logits.shape[:-1], like=widened(batch.logits), generator=generator)
+    masses = batch.setting(as_tensor(draws, "draws", batch.logits), "draws", within="[0, 1]")
+    average = batch.other_logits(average_logits, "average_logits")
+    # Masses already: with shape 1 the rule leaves them as they are.
+    carried: dict[str, Target] = {"average": average, "uniform": batch.each(masses, "draws")}
     return batch.loss(rules.beta_smoothing, batch.labels(labels), carried, alpha=alpha, shape=1.0)
 
 
@@ -282,9 +283,11 @@ def draw_beta(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Draw from Beta(shape, 1), whose distribution function is ``x^shape``: a power of a uniform number."""
-    power = 1 / check_positive(shape, "shape")
-    uniform = torch.rand(size, dtype=like.dtype, device=like.device, generator=generator)
-    return uniform.pow(power)
+    shape = check_positive(shape, "shape")
+    if not isinstance(like, torch.Tensor) or not like.is_floating_point():
+        raise InputError(f"like must be a floating-point tensor; got {shown(like)}.")
+    check_each(tuple(size) if isinstance(size, torch.Size) else size, "size", partial(check_count, least=0))
+    return torch.rand(size, dtype=like.dtype, device=like.device, generator=generator).pow(1 / shape)
 
 
 def progressive_loss(

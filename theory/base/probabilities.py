@@ -79,7 +79,7 @@ def as_real_floats(value: Any, name: str) -> Any:
             return xp.astype(array, xp.asarray(0.5).dtype)
         if isinstance(array, np.ndarray) and array.dtype.kind == "O":
             return array.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(f"{name} must be an array of real numbers; got an array of {array.dtype}.")
 
@@ -115,7 +115,10 @@ def one_hot(labels: Any, n_classes: int, *, like: Any = None, check: bool = True
     InputError
         If labels are not whole numbers in ``0 … n_classes − 1``, or there are fewer than two classes.
     """
-    labels = as_array(labels, "labels", check=check)
+    if like is None or not check:
+        labels = as_array(labels, "labels", check=check)
+    else:
+        labels, like = as_arrays(labels=labels, like=like)
     # One class leaves nowhere for the rest of a target.
     n_classes = check_count(n_classes, "n_classes", least=2)
     xp = array_namespace(labels)
@@ -152,7 +155,7 @@ def softmax(logits: Any, temperature: Any = 1.0, *, check: bool = True) -> Any:
     if check:
         logits = as_real_floats(logits, "logits")
         temperature = check_positive(temperature, "temperature")
-        _check_logits(logits)
+        check_logits(logits)
     else:
         logits = as_array(logits, "logits", check=False)
     if isinstance(logits, np.ndarray):
@@ -165,7 +168,8 @@ def softmax(logits: Any, temperature: Any = 1.0, *, check: bool = True) -> Any:
     return values / xp.sum(values, axis=-1, keepdims=True)
 
 
-def _check_logits(logits: Any) -> None:
+def check_logits(logits: Any) -> None:
+    """Raise `InputError` unless logits are numbers below infinity, at least one in each row above −inf."""
     xp = array_namespace(logits)
     if logits.ndim < 1 or logits.shape[-1] == 0:
         raise InputError(f"logits must have a last axis of classes; got shape {tuple(logits.shape)}.")

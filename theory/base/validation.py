@@ -189,7 +189,7 @@ def _number(value: Any, wanted: str, hint: str = "") -> float:
         if np.ndim(value) or np.ma.is_masked(value):
             raise TypeError
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise InputError(f"{wanted}; got {shown(value)}. {hint}".rstrip()) from None
 
 
@@ -237,6 +237,13 @@ def check_choice(value: Any, name: str, known: Sequence[str]) -> None:
     """Raise unless `value` is one of the known names."""
     if not isinstance(value, str) or value not in known:
         raise InputError(f"{name} must be one of {', '.join(known)}; got {shown(value)}.")
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return `value`, which must be True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be True or False; got {shown(value)}.")
+    return bool(value)
 
 
 def check_each(values: Any, name: str, check: Callable[[Any, str], object]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import to_host
-from ..base.validation import Array, InputError, as_real_array, check_count, check_positive
+from ..base.validation import Array, InputError, as_real_array, check_count, check_flag, check_positive
 from ..distillation.leave_one_out import leave_one_out
 from ..spectra.spectrum import Spectrum, as_spectrum
 
@@ -59,6 +59,7 @@ def best_mixture_weight(first: Any, pure: Any, targets: Any, *, clip: bool = Tru
         raise InputError(
             f"first, pure and targets must have one shape; got {given.shape}, {taught.shape} and {wanted.shape}."
         )
+    check_flag(clip, "clip")
     change = (given - taught).ravel()
     length = float(change @ change)
     scale = float(np.sum(given**2) + np.sum(taught**2))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.validation import Array, check_count
+from ..base.validation import Array, InputError, as_real_array, check_count, check_kind
 from ..softmax.fit import SoftmaxFit
 from ..softmax.regression import TOLERANCE, SoftmaxRegression
 from .features import ClusteredFeatures
@@ -141,12 +141,26 @@ def distill_clustered_softmax(
     >>> fits[0].outputs[0, 1].round(3), fits[1].stationarity < 1e-8
     (array([0.489, 0.17 , 0.17 , 0.17 ]), True)
     """
+    model = as_clusters(model)
     design = ClusteredDesign(model, model.check_corruption(corruption))
     first = np.eye(model.n_classes)[design.given]
     if targets is not None:
-        first = np.asarray(targets, float)[design.classes, design.given]
+        given = as_real_array(targets, "targets")
+        if given.shape != (model.n_classes,) * 3:
+            raise InputError(
+                f"targets must have shape {(model.n_classes,) * 3}, a distribution for each class and given label; got "
+                f"{given.shape}."
+            )
+        first = given[design.classes, design.given]
     fits = SoftmaxRegression(design, model.ridge).distill(first, rounds, tolerance=tolerance)
     return [ClusteredFit(_unpack(design, fit, model.n_classes), fit.stationarity) for fit in fits]
+
+
+def as_clusters(value: Any) -> ClusteredFeatures:
+    """Return `value`, which must be clustered features."""
+    return check_kind(
+        value, "model", ClusteredFeatures, "ClusteredFeatures(n_classes, n_per_class, within, …)"
+    )
 
 
 def _unpack(design: ClusteredDesign, fit: SoftmaxFit, k: int) -> Array:
@@ -157,6 +171,7 @@ def _unpack(design: ClusteredDesign, fit: SoftmaxFit, k: int) -> Array:
 
 def exact_minimum_rounds(model: ClusteredFeatures, corruption: Any, max_rounds: int = 50) -> float:
     """Least number of exact rounds after which every training sample is right; ∞ if above `max_rounds`."""
+    model = as_clusters(model)
     matrix = model.check_corruption(corruption)
     fit: SoftmaxFit | None = None
     design = ClusteredDesign(model, matrix)

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..base.validation import Array, InputError, as_generator, check_count, check_positive, check_semidefinite
+from ..base.validation import (
+    Array,
+    InputError,
+    as_generator,
+    check_count,
+    check_positive,
+    check_semidefinite,
+    shown,
+)
 from ..labels.noise import as_corruption, corruption_gap
 from .group_outputs import class_margins, group_accuracy
 from .margins import first_positive_round
@@ -84,8 +92,9 @@ class ClusteredFeatures:
             raise InputError("give superclass_size above 1 and within_superclass together, or neither.")
         for name in ("within", "across", "within_superclass"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float | np.number) and -1 <= value <= 1):
-                raise InputError(f"{name} is a correlation and must lie in [-1, 1]; got {value!r}.")
+            left_out = value is None and name == "within_superclass"
+            if not left_out and not (isinstance(value, int | float | np.number) and -1 <= value <= 1):
+                raise InputError(f"{name} is a correlation and must lie in [-1, 1]; got {shown(value)}.")
         values = self.gram_eigenvalues()
         check_semidefinite(float(values.min()), float(values.max()), self.n_samples, np.finfo(float).eps)
 

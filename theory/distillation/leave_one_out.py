@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import is_foreign, like, to_host
-from ..base.validation import Array, InputError, as_real_array, check_count, refuse_mask
+from ..base.probabilities import as_array
+from ..base.validation import Array, InputError, as_real_array, check_count
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .left_out_run import LeftOutRun
 from .schedules import FixedRidge
@@ -157,6 +158,7 @@ def leave_one_out_errors(
         As `leave_one_out`.
     """
     spectrum = as_complete(spectrum)
+    rounds = check_count(rounds, "rounds")
     penalties = as_real_array(ridges, "ridges").astype(np.float64)
     if penalties.ndim != 1 or not len(penalties):
         raise InputError(f"ridges must be a vector of penalties; got shape {penalties.shape}.")
@@ -189,8 +191,7 @@ def group_numbers(groups: Any, n: int) -> Array:
     InputError
         If there is not one name a sample, or there is but one group.
     """
-    refuse_mask(groups, "groups")
-    values = np.asarray(groups)
+    values = to_host(as_array(groups, "groups"))
     if values.shape != (n,):
         raise InputError(
             f"groups must name the group of each of the {n} samples, shape ({n},); got shape {values.shape}."

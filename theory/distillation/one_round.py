@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ..base.arrays import to_host
-from ..base.validation import Array, InputError, check_count, check_fraction, check_positive
+from ..base.validation import Array, InputError, check_choice, check_count, check_fraction, check_positive
 from ..spectra.spectrum import Spectrum
 from .trajectory import Trajectory, as_trajectory
 
@@ -148,6 +148,7 @@ def generalization_bound(
         raise InputError(f"the bound is for one output; these targets have {spectrum.n_outputs}.")
     confidence = check_fraction(confidence, "confidence", below_one=True)
     y, fit = to_host(spectrum.targets)[:, 0], to_host(trajectory.fitted(t)).reshape(-1)
+    check_choice(loss, "loss", ("ramp", "absolute"))
     if loss == "ramp" and not np.isin(y, (-1.0, 1.0)).all():
         raise InputError("the ramp loss needs targets of -1 and 1; use loss='absolute' for others.")
     scale = 1.0 if loss == "ramp" else check_positive(largest_loss, "largest_loss")

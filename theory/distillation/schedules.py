@@ -321,7 +321,7 @@ def as_ridges(ridge: Any, rounds: int | None) -> Array:
 
 
 def _given_weights(weight: Any, rounds: int, unbounded: bool) -> Array:
-    if np.ndim(weight) == 0 and not unbounded:
+    if not isinstance(weight, list | tuple) and np.ndim(weight) == 0 and not unbounded:
         return np.full(rounds, check_fraction(weight, "ground_truth_weight"))
     values = as_real_array(weight, "ground_truth_weight").astype(np.float64)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != rounds):

@@ -60,8 +60,11 @@ def adjacent_ratios(filters: Any, eigenvalues: Any) -> Array:
     """
     b = as_real_array(filters, "filters")
     d = as_real_array(eigenvalues, "eigenvalues")
-    if b.shape[-1] != len(d):
-        raise InputError(f"filters must have one column an eigenvalue ({len(d)}); got shape {b.shape}.")
+    if d.ndim != 1 or b.ndim not in (1, 2) or b.shape[-1] != len(d):
+        raise InputError(
+            "eigenvalues must be a vector (m,) and filters (m,) or (T, m), one column an eigenvalue; got shapes "
+            f"{d.shape} and {b.shape}."
+        )
     kept = b[..., distinct_eigenvalues(d)]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = kept[..., 1:] / kept[..., :-1]

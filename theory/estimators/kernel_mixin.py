@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
-from ..base.validation import Array, InputError, check_positive
+from ..base.validation import Array, InputError, check_positive, shown
 from ..spectra.spectrum import Spectrum
 from .selection import gammas_around
 
@@ -45,8 +45,10 @@ class KernelMixin:
         if callable(self.kernel):
             return
         known = ("precomputed", *sorted(KERNEL_PARAMS))
-        if self.kernel not in known:
-            raise InputError(f"kernel must be a function or one of {', '.join(known)}; got {self.kernel!r}.")
+        if not isinstance(self.kernel, str) or self.kernel not in known:
+            raise InputError(
+                f"kernel must be a function or one of {', '.join(known)}; got {shown(self.kernel)}."
+            )
         takes = KERNEL_PARAMS.get(self.kernel, ())
         chosen = self._chooses_gamma and isinstance(self.gamma, str) and self.gamma == "best"
         if "gamma" in takes and self.gamma is not None and not chosen:

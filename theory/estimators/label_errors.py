@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import is_foreign, to_host
-from ..base.validation import Array, InputError, check_count, check_positive, refuse_mask
+from ..base.arrays import to_host
+from ..base.probabilities import as_array
+from ..base.validation import Array, InputError, check_count, check_flag, check_positive
 from ..clusters.features import ClusteredFeatures
 from ..labels.confident_joint import class_thresholds, confident_joint, corruption_from_joint
 from ..labels.noise import corruption_gap
@@ -202,6 +203,7 @@ def find_label_errors(
         ridge = check_positive(ridge, "ridge")
     if rounds is not None:
         rounds = check_count(rounds, "rounds")
+    check_flag(standardize, "standardize")
     samples = _samples(X, kernel, standardize, random_state)
     classes, given = as_classes(labels, len(samples.X))
     fit = fit_labels(samples, given, gamma, ridge, rounds, groups, consensus)
@@ -265,8 +267,7 @@ def as_classes(labels: Any, n: int) -> tuple[Array, Array]:
     InputError
         If there is not one label a sample, one is missing, they are no classes, or a class is too small.
     """
-    refuse_mask(labels, "labels")
-    values = to_host(labels) if is_foreign(labels) else np.asarray(labels)
+    values = to_host(as_array(labels, "labels"))
     if values.shape != (n,):
         raise InputError(f"labels must have one entry for each of the {n} samples; got shape {values.shape}.")
     absent = [i for i, v in enumerate(values.tolist()) if v is None or v != v]

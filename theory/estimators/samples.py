@@ -14,7 +14,7 @@ from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from ..base.arrays import as_symmetric, is_foreign, to_host
-from ..base.validation import Array, InputError, as_matrix, check_positive
+from ..base.validation import Array, InputError, as_matrix, check_positive, shown
 from ..spectra.spectrum import Spectrum
 from .selection import gammas_around
 
@@ -113,8 +113,10 @@ class KernelSamples:
 
     def __post_init__(self) -> None:
         known = ("precomputed", *sorted(KERNEL_PARAMS))
-        if not callable(self.kernel) and self.kernel not in known:
-            raise InputError(f"kernel must be a function or one of {', '.join(known)}; got {self.kernel!r}.")
+        if not callable(self.kernel) and not (isinstance(self.kernel, str) and self.kernel in known):
+            raise InputError(
+                f"kernel must be a function or one of {', '.join(known)}; got {shown(self.kernel)}."
+            )
         if self.kernel == "precomputed":
             as_symmetric(self.X, "X")
 

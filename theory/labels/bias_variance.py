@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from ..base.probabilities import check_probabilities, one_hot, softmax
-from ..base.validation import Array, InputError, as_real_array, check_positive, refuse_mask
+from ..base.probabilities import (
+    as_arrays,
+    as_real_floats,
+    check_logits,
+    check_probabilities,
+    check_same_samples,
+    one_hot,
+    softmax,
+)
+from ..base.validation import Array, InputError, as_real_array, check_choice, check_positive, refuse_mask
 
 Reading = Literal["push", "magnitude"]
 
@@ -104,7 +112,7 @@ def _as_logs(values: Any, name: str) -> Array:
     refuse_mask(values, name)
     try:
         logs = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} must be an array of real numbers; got {type(values).__name__}.") from None
     if np.isnan(logs).any():
         raise InputError(f"{name} hold NaN; leave out members that diverged.")
@@ -192,12 +200,21 @@ def label_gradients(
     Zhou et al. 2021, section 3.2; theory section 4.
     """
     tau = check_positive(temperature, "temperature") if check else temperature
+    if check:
+        student_logits, teacher_logits, labels = as_arrays(
+            student_logits=student_logits, teacher_logits=teacher_logits, labels=labels
+        )
+        student_logits = as_real_floats(student_logits, "student_logits")
+        teacher_logits = as_real_floats(teacher_logits, "teacher_logits")
+        for logits in (student_logits, teacher_logits):
+            check_logits(logits)
     xp = array_namespace(student_logits, teacher_logits)
     if student_logits.shape != teacher_logits.shape:
         raise InputError(
             f"student and teacher must have logits of one shape; got {tuple(student_logits.shape)} and "
             f"{tuple(teacher_logits.shape)}."
         )
+    check_same_samples(labels, student_logits, "logits", classes=True)
     hot = one_hot(labels, int(student_logits.shape[-1]), like=student_logits, check=check)
     label = xp.sum(hot * softmax(student_logits, check=check), axis=-1) - 1
     difference = softmax(student_logits, tau, check=False) - softmax(teacher_logits, tau, check=False)
@@ -230,9 +247,6 @@ def regularization_samples(
     ----------
     Zhou et al. 2021, section 3.3.
     """
+    check_choice(reading, "reading", get_args(Reading))
     label, distillation = label_gradients(student_logits, teacher_logits, labels, temperature, check=check)
-    if reading == "push":
-        return distillation > 0
-    if reading == "magnitude":
-        return abs(distillation - label) > abs(label)
-    raise InputError(f'reading must be "push" or "magnitude"; got {reading!r}.')
+    return distillation > 0 if reading == "push" else abs(distillation - label) > abs(label)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..base.probabilities import as_distributions, as_labels, one_hot
-from ..base.validation import Array, InputError, as_generator, as_matrix, check_count, check_fraction
+from ..base.validation import (
+    Array,
+    InputError,
+    as_generator,
+    as_matrix,
+    check_choice,
+    check_count,
+    check_flag,
+    check_fraction,
+)
 
 NoiseModel = Literal["symmetric", "asymmetric", "superclass"]
 # Complete linkage is cut at this part of its largest height, as Jeong & Chung do.
@@ -41,13 +50,17 @@ def as_groups(groups: Any, n_classes: int) -> Array:
     InputError
         If a class is missing or listed twice.
     """
-    if len(groups) and all(isinstance(group, Sequence | np.ndarray) for group in groups):
-        members = [int(k) for group in groups for k in group]
+    if (
+        isinstance(groups, list | tuple)
+        and len(groups)
+        and all(isinstance(group, Sequence | np.ndarray) for group in groups)
+    ):
+        members = [int(k) for group in groups for k in as_labels(group, name="each of groups")]
         if sorted(members) != list(range(n_classes)):
             raise InputError(f"groups must list each of the {n_classes} classes exactly once; got {members}.")
         ids = np.empty(n_classes, np.int64)
         for number, group in enumerate(groups):
-            ids[list(group)] = number
+            ids[np.asarray(group, np.int64)] = number
         return ids
     ids = as_labels(groups, name="groups")
     if len(ids) != n_classes:
@@ -92,11 +105,12 @@ def corruption_matrix(kind: NoiseModel, n_classes: int, rate: float, groups: Any
     k = check_count(n_classes, "n_classes", least=2)
     rate = check_fraction(rate, "rate", below_one=True)
     others = 1 - np.eye(k)
+    check_choice(kind, "the noise model", get_args(NoiseModel))
     if kind == "symmetric":
         wrong = others / (k - 1)
     elif kind == "asymmetric":
         wrong = (others + np.roll(np.eye(k), 1, axis=1)) / k
-    elif kind == "superclass":
+    else:
         if groups is None:
             raise InputError("superclass noise needs groups: the group number of each class.")
         ids = as_groups(groups, k)
@@ -108,8 +122,6 @@ def corruption_matrix(kind: NoiseModel, n_classes: int, rate: float, groups: Any
                 "group. Merge it into another group."
             )
         wrong = others * (ids[:, None] == ids) / (sizes[ids] - 1)[:, None]
-    else:
-        raise InputError(f"the noise model must be 'symmetric', 'asymmetric' or 'superclass'; got {kind!r}.")
     return (1 - rate) * np.eye(k) + rate * wrong
 
 
@@ -141,7 +153,7 @@ def corrupt_labels(
     matrix = as_corruption(corruption)
     true = as_labels(labels, len(matrix))
     rng = as_generator(rng)
-    if not exact:
+    if not check_flag(exact, "exact"):
         edges = np.cumsum(matrix, axis=1)[:, :-1]
         return np.asarray((rng.random(len(true))[:, None] >= edges[true]).sum(axis=1))
     given = np.empty_like(true)
@@ -222,6 +234,8 @@ def superclass_groups(features: Any, labels: Any, n_classes: int | None = None) 
         If a class has no samples, a feature row is zero, or there are fewer than two classes.
     """
     x = as_matrix(features, "features").astype(np.float64)
+    if n_classes is not None:
+        n_classes = check_count(n_classes, "n_classes", least=2)
     true = as_labels(labels, n_classes)
     k = check_count(int(true.max()) + 1 if n_classes is None else n_classes, "n_classes", least=2)
     if len(true) != len(x):

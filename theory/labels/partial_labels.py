@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.probabilities import as_distributions, as_labels
+from ..base.probabilities import as_distributions, as_labels, check_same_samples
 from ..base.validation import Array, InputError, as_matrix, check_count
 
 
@@ -75,8 +75,10 @@ def partial_label_condition(targets: Any, labels: Any) -> bool:
     labels : array (N,)
         True classes.
     """
-    t = as_distributions(targets, len(np.asarray(targets)))
+    t = as_matrix(targets, "targets")
+    t = as_distributions(t, len(t))
     true = as_labels(labels, t.shape[1])
+    check_same_samples(true, t, "targets", classes=True)
     full = t >= t.max(axis=1, keepdims=True) - 1e-9
     for k in np.unique(true):
         shared = full[true == k].all(axis=0)

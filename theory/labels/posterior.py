@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.probabilities import check_probabilities, one_hot
+from ..base.probabilities import as_array, check_probabilities, one_hot
 from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, check_positive
 
 
@@ -57,7 +57,7 @@ def label_posterior(labels: Any, prior: Any, strength: float) -> Array:
     gamma = check_positive(strength, "strength")
     p = as_real_array(prior, "prior")
     check_probabilities(p, "prior")
-    y = np.asarray(labels)
+    y = as_array(labels, "labels")
     if p.ndim != 2 or y.shape != p.shape[:1]:
         raise InputError(f"labels (N,) and prior (N, K) must agree; got {y.shape} and {p.shape}.")
     return np.asarray(1 + one_hot(y, p.shape[1], like=p) + gamma * p)

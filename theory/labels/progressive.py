@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..base.validation import InputError, as_real_array, check_count, check_fraction
+from ..base.validation import InputError, as_real_array, check_choice, check_count, check_fraction
 
 Schedule = Literal["linear", "constant", "quadratic"]
 
@@ -46,8 +46,7 @@ def progressive_weight(epoch: int, epochs: int, final: float = 0.8, schedule: Sc
         raise InputError(f"epoch must lie in 0 … {epochs}; got {epoch}.")
     final = check_fraction(final, "final")
     shapes = {"linear": epoch / epochs, "constant": 1.0, "quadratic": (epoch / epochs) ** 2}
-    if schedule not in shapes:
-        raise InputError(f"schedule must be one of {', '.join(shapes)}; got {schedule!r}.")
+    check_choice(schedule, "schedule", tuple(shapes))
     return final * shapes[schedule]
 
 

@@ -8,7 +8,7 @@ where no value can be looked at.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -21,7 +21,7 @@ from ..base.probabilities import (
     check_same_samples,
     one_hot,
 )
-from ..base.validation import InputError, check_fraction
+from ..base.validation import InputError, check_choice, check_fraction, check_nonnegative
 
 Convention = Literal["szegedy", "zhang"]
 # What the authors of weighted soft labels add to every loss of the teacher, so that none is zero.
@@ -97,11 +97,10 @@ def label_smoothing(
     labels = as_array(labels, "labels", check=check)
     epsilon = _as_weight(epsilon, "epsilon", labels, check=check)
     hot = one_hot(labels, n_classes, like=like, check=check)
+    check_choice(convention, "convention", get_args(Convention))
     if convention == "szegedy":
         return (1 - epsilon) * hot + epsilon / n_classes
-    if convention == "zhang":
-        return (1 - epsilon) * hot + epsilon / (n_classes - 1) * (1 - hot)
-    raise InputError(f'convention must be "szegedy" or "zhang"; got {convention!r}.')
+    return (1 - epsilon) * hot + epsilon / (n_classes - 1) * (1 - hot)
 
 
 def mixed_targets(labels: Any, probabilities: Any, weight: Any, *, check: bool = True) -> Any:
@@ -234,6 +233,7 @@ def soft_label_weights(
     """
     student_loss, teacher_loss = as_arrays(student_loss=student_loss, teacher_loss=teacher_loss, check=check)
     if check:
+        added = check_nonnegative(added, "added")
         student_loss = as_real_floats(student_loss, "student_loss")
         teacher_loss = as_real_floats(teacher_loss, "teacher_loss")
     xp = array_namespace(student_loss, teacher_loss)

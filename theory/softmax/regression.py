@@ -16,6 +16,8 @@ from ..base.validation import (
     InputError,
     as_matrix,
     check_count,
+    check_flag,
+    check_kind,
     check_nonnegative,
     check_positive,
 )
@@ -150,6 +152,7 @@ class SoftmaxRegression:
         t = as_distributions(targets, len(design.sample_weights))
         begin = np.zeros_like(design.adjoint(t))
         if start is not None:
+            check_kind(start, "start", SoftmaxFit, "fit_softmax_regression(…)")
             if start.dual.shape != t.shape:
                 raise InputError(
                     "start must be a fit of the same problem, with as many samples and classes; give none to "
@@ -254,7 +257,7 @@ def fit_softmax_regression(
         raise InputError("give either a gram or features=, not both and not neither.")
     if targets is None or ridge is None:
         raise InputError("targets and ridge must be given.")
-    if linearised:
+    if check_flag(linearised, "linearised"):
         return fit_linearised(gram, features, targets, ridge)
     model = (
         SoftmaxRegression.from_gram(gram, ridge)

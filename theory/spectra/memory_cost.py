@@ -6,7 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.validation import InputError
+from ..base.validation import (
+    InputError,
+    check_count,
+    check_flag,
+    check_kind,
+    check_nonnegative,
+    check_positive,
+)
 
 # Of the memory that is free, this much may be asked for.
 _SHARE = 0.9
@@ -84,7 +91,9 @@ def dense_cost(n_samples: int, outputs: int = 1, *, itemsize: int = 8, build_gra
     build_gram : bool
         Whether the gram has still to be computed.
     """
-    squares = 4 + int(build_gram)
+    n_samples, outputs = check_count(n_samples, "n_samples"), check_count(outputs, "outputs")
+    itemsize = check_count(itemsize, "itemsize")
+    squares = 4 + int(check_flag(build_gram, "build_gram"))
     return Cost(
         "factorising the gram",
         squares * itemsize * n_samples**2 + 16 * n_samples * outputs,
@@ -112,6 +121,9 @@ def krylov_cost(
     """
     from .gram_products import TILE_BYTES, cores
 
+    n_samples, outputs = check_count(n_samples, "n_samples"), check_count(outputs, "outputs")
+    products, itemsize = check_count(products, "products", least=0), check_count(itemsize, "itemsize")
+    check_flag(stored, "stored")
     tiles = 0 if stored else TILE_BYTES * cores()
     return Cost(
         "the Krylov space",
@@ -136,6 +148,8 @@ def features_cost(n_features: int, outputs: int, rows: int, n_samples: int = 0) 
     """
     from .gram_products import cores
 
+    n_features, outputs = check_count(n_features, "n_features"), check_count(outputs, "outputs")
+    rows, n_samples = check_count(rows, "rows"), check_count(n_samples, "n_samples", least=0)
     chunk = 8 * rows * n_features
     return Cost(
         "reducing features in chunks",
@@ -151,7 +165,12 @@ def expected_products(largest_eigenvalue: float, penalty: float, tolerance: floa
 
     An upper estimate: kernels' eigenvalues decay, and the process profits from that.
     """
-    condition = 1 + largest_eigenvalue / penalty
+    largest_eigenvalue = check_nonnegative(largest_eigenvalue, "largest_eigenvalue")
+    outputs = check_count(outputs, "outputs")
+    condition = 1 + largest_eigenvalue / check_positive(penalty, "penalty")
+    tolerance = check_positive(tolerance, "tolerance")
+    if not math.isfinite(condition):
+        raise InputError("the penalty is too small beside the largest eigenvalue for any number of products.")
     return outputs * max(1, math.ceil(math.sqrt(condition) * math.log(2 / tolerance) / 2))
 
 
@@ -163,7 +182,8 @@ def require_memory(cost: Cost, available: int | None = None) -> Cost:
     TooLargeError
         If it does not; the message says what would.
     """
-    free = available_memory() if available is None else available
+    check_kind(cost, "cost", Cost, "dense_cost, krylov_cost or features_cost")
+    free = available_memory() if available is None else check_count(available, "available", least=0)
     if cost.memory > _SHARE * free:
         raise TooLargeError(cost, free)
     return cost

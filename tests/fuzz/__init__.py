@@ -1,0 +1,1 @@
+"""Inputs of every kind for every public function: answered rightly, refused in one sentence, or a fault."""
