@@ -1,8 +1,8 @@
 """Sparsification: adjacent ratios of diag(B_t) against the paper's bound.
 
 Four eigenvalues 1, 2, 4, 5 and equal weights. Left, the exact ratios of neighbouring filter entries until the
-collapse: every one grows with every round, faster and faster. Right, the first rounds enlarged, with the
-paper's lower bound (dashed), drawn as far as it is proved, up to (r_0 − 1)/κ rounds.
+collapse: every one grows with every round, faster and faster. Then a panel a pair, the first rounds enlarged
+with the paper's lower bound (dashed), drawn as far as it is proved, up to (r_0 − 1)/κ rounds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...theory import Spectrum, adjacent_ratios, distill_to_tolerance
 from ...theory.distillation.sparsification import ratio_bound
 from ..claim import Claim
 from ..scale import Scale
-from ..style import COLOURS, legend_below, new_figure, rounds_axis
+from ..style import BOUND, COLOURS, new_figure, rounds_axis
 
 EIGENVALUES = np.array([1.0, 2.0, 4.0, 5.0])
 
@@ -76,19 +76,28 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """Ratios over all rounds, and their bounds over the proved ones."""
-    figure, axes = new_figure(2, height=3.9)
-    whole, start = axes[0]
+    """Ratios over all rounds, and with their bounds over the proved ones: a panel a pair."""
+    pairs = data["pair"].values
+    figure, axes = new_figure(1 + len(pairs), width=3.4, height=3.6)
+    whole, *starts = axes[0]
     proved = int(np.isfinite(data["bound"].values[:, 0]).sum())
-    for i, pair in enumerate(data["pair"].values):
-        whole.plot(data["round"], data["ratio"][:, i], color=COLOURS[i], label=f"eigenvalues {pair}")
-        start.plot(data["round"][:proved], data["ratio"][:proved, i], "o-", markersize=3, color=COLOURS[i])
-        start.plot(data["round"][:proved], data["bound"][:proved, i], color=COLOURS[i], linestyle="--")
-    start.plot([], [], "o-", markersize=3, color="black", label="exact")
-    start.plot([], [], "--", color="black", label="bound (M9)")
-    whole.set(yscale="log", ylabel="ratio of filter entries", title="Until collapse")
-    start.set(ylabel="ratio of filter entries", title="While the bound is proved")
-    for panel in (whole, start):
+    for i, (pair, panel) in enumerate(zip(pairs, starts, strict=True)):
+        whole.plot(data["round"], data["ratio"][:, i], color=COLOURS[i], label=pair)
+        panel.plot(
+            data["round"][:proved],
+            data["ratio"][:proved, i],
+            "o-",
+            markersize=3,
+            color=COLOURS[i],
+            label="exact",
+        )
+        panel.plot(
+            data["round"][:proved], data["bound"][:proved, i], "--", color=BOUND, label="the paper's bound"
+        )
+        panel.set_title(f"{pair}, while the bound is proved")
+        panel.legend(loc="upper left")
         rounds_axis(panel)
-        legend_below(panel)
+    whole.set(yscale="log", ylabel="ratio of filter entries", title="Until collapse")
+    whole.legend(loc="upper left", title="eigenvalues")
+    rounds_axis(whole)
     return figure

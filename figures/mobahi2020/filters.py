@@ -46,7 +46,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """M10 and M16."""
+    """Ratios grow, and the basis shrinks."""
     growth = np.diff(data["adjacent_ratio"].values, axis=0) / data["adjacent_ratio"].values[:-1]
     return [
         Claim.theorem("M10", "Every adjacent ratio B_t[k+1]/B_t[k] grows strictly with t (relative growth).",

@@ -1,9 +1,9 @@
 """Near interpolation: what the paper's bound tends to as the tolerance goes to zero.
 
 At the last round that the paper guarantees, t = (r_0 − 1)/κ, its bound on each adjacent ratio is drawn against
-r_0 (small ε to the right). It tends to exp((d_min/κ)(1/d_j − 1/d_k)), a dotted line: even at the edge of
-interpolation distillation tells neighbours apart, by a factor that the closed form names. The exact ratios lie
-above.
+r_0 (small ε to the right), a panel for each pair of neighbouring eigenvalues. It tends to exp((d_min/κ)(1/d_j −
+1/d_k)), a dotted line: even at the edge of interpolation distillation tells neighbours apart, by a factor that
+the closed form names. The exact ratios lie above.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...theory import Spectrum, adjacent_ratios, distill_to_tolerance
 from ...theory.distillation.sparsification import near_interpolation_limit, ratio_bound
 from ..claim import Claim
 from ..scale import Scale
-from ..style import COLOURS, legend_below, new_figure
+from ..style import ACCENT, BOUND, THEORY, new_figure
 
 EIGENVALUES = np.array([1.0, 2.0, 4.0, 5.0])
 PUBLISHED_LIMITS = (1.1052, 1.0513, 1.0101)
@@ -46,7 +46,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """M11."""
+    """The limits, and how near the bound is to them, as published."""
     source = "selfdistill.theory.distillation.sparsification.near_interpolation_limit"
     last = data.isel(initial_ratio=-1)
     return [
@@ -60,19 +60,19 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """Bound, limit and exact ratio of each pair."""
-    figure, axes = new_figure(width=6.2, height=4.0)
-    panel = axes[0, 0]
-    for i, pair in enumerate(data["pair"].values):
-        colour = COLOURS[i]
-        panel.plot(data["initial_ratio"], data["exact"][:, i], color=colour, label=f"exact {pair}")
-        panel.plot(
-            data["initial_ratio"], data["bound"][:, i], color=colour, linestyle="--", label=f"bound {pair}"
-        )
-        panel.axhline(float(data["limit"][i]), color=colour, linestyle=":", linewidth=1)
-    panel.plot([], [], color="black", linestyle=":", linewidth=1, label="limits of the bounds")
-    panel.set_xscale("log")
-    panel.set(xlabel=r"$r_0 = \Vert y\Vert/\sqrt{n\epsilon}$ (log scale)", ylabel="ratio of filter entries")
-    panel.set_title("Ratios at the last guaranteed round")
-    legend_below(panel, 4)
+    """Bound, limit and exact ratio, a panel a pair."""
+    figure, axes = new_figure(data.sizes["pair"], width=3.6, height=3.6)
+    for i, (panel, pair) in enumerate(zip(axes[0], data["pair"].values, strict=True)):
+        limit = float(data["limit"][i])
+        panel.plot(data["initial_ratio"], data["exact"][:, i], color=THEORY, label="exact")
+        panel.plot(data["initial_ratio"], data["bound"][:, i], color=ACCENT, linestyle="--", label="bound")
+        panel.axhline(limit, color=BOUND, linestyle=":", label="limit of the bound")
+        panel.annotate(
+            f"{limit:.4f}", (1, limit), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+            textcoords="offset points", ha="right", fontsize=8, color=BOUND,
+        )  # fmt: skip
+        panel.set_xscale("log")
+        panel.set(xlabel=r"$r_0 = \Vert y\Vert/\sqrt{n\epsilon}$", title=f"eigenvalues {pair}")
+    axes[0, 0].set_ylabel("ratio of filter entries")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -1,12 +1,13 @@
 """Sinusoid: the paper's example over the rounds.
 
-Eleven noisy points of a sinusoid, the kernel whose norm is the integral of the squared second derivative,
-and every round fitted at the same training error (the paper's 0.045). The fit flattens round by round and is
-zero after the last one drawn. The kernel vanishes at 0 and 1, so the two end points can never be fitted: they
-leave an irreducible error of 0.0419, just below the paper's tolerance.
+Eleven noisy points of a sinusoid, the kernel whose norm is the integral of the squared second derivative, and
+every round fitted at the same training error (the paper's 0.045). The fit flattens round by round and is zero
+after the last one drawn. The kernel vanishes at 0 and 1, so the two end points can never be fitted: they leave
+an irreducible error of 0.0419, just below the paper's tolerance.
 
-The right panel compares each multiplier with its two bounds; the lower one is
-zero in round 1, when the targets still have a part that no fit reaches.
+First the kernel itself, the Green's function of that norm, as the formula gives it and as SymPy derives it.
+Below, what every round leaves of each eigenvector, B_t, and each multiplier between its two bounds; the lower
+one is zero in round 1, when the targets still have a part that no fit reaches.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ...theory.kernels.green_derivation import cubic_conditions, derive_green_fu
 from ..claim import Claim
 from ..reference import Array, toy_sinusoid
 from ..scale import Scale
-from ..style import BOUND, COLOURS, THEORY, legend_below, new_figure, rounds_axis
+from ..style import BOUND, COLOURS, MEASURED, THEORY, new_figure, rounds_axis
 
 
 def measure(scale: Scale) -> xr.Dataset:
@@ -50,6 +51,7 @@ def measure(scale: Scale) -> xr.Dataset:
             ),
             "refit": (("round", "x"), sklearn_refits(gram, toy.y, run.multipliers)),
             "multiplier": ("round", run.multipliers),
+            "filter": (("round", "direction"), run.filters[:, ::-1][:, : len(toy.x) - 2]),
             "multiplier_lower": ("round", least / excess),
             "multiplier_upper": ("round", spectrum.largest_eigenvalue / excess),
             "training_error": ("round", np.array([run.training_error(int(t)) for t in rounds])),
@@ -58,7 +60,7 @@ def measure(scale: Scale) -> xr.Dataset:
             "irreducible_error": spectrum.least_feasible_epsilon,
             "end_point_error": (toy.y[0] ** 2 + toy.y[-1] ** 2) / len(toy.y),
         },
-        coords={"x": toy.x, "grid": grid, "round": rounds},
+        coords={"x": toy.x, "grid": grid, "round": rounds, "direction": np.arange(1, len(toy.x) - 1)},
         attrs={"epsilon": toy.epsilon},
     )
 
@@ -130,25 +132,37 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """Fits over the rounds beside the multipliers."""
-    figure, axes = new_figure(2, height=3.9)
-    fits, multipliers = axes[0]
+    """The example's kernel, the fits, the filters and the multipliers over the rounds."""
+    figure, axes = new_figure(2, 2, width=4.8, height=3.7)
+    (kernel, fits), (filters, multipliers) = axes
+    for i in range(0, data.sizes["x"], 2):
+        kernel.plot(data["grid"], 1e3 * data["green_numerical"][:, i], color=THEORY, linewidth=1)
+        kernel.plot(data["grid"], 1e3 * data["green_symbolic"][:, i], ":", color=MEASURED)
+    kernel.plot([], [], color=THEORY, linewidth=1, label="formula")
+    kernel.plot([], [], ":", color=MEASURED, label="derived by SymPy")
+    kernel.set(xlabel="x", ylabel="1000 · g(x, s)", title="The kernel at every second data point s")
+    kernel.legend(loc="upper right")
     grid = data["grid"]
     fits.plot(grid, np.sin(2 * np.pi * grid), color=BOUND, linestyle=":", label="sin 2πx")
     for t, curve in enumerate(data["curve"].values):
         fits.plot(grid, curve, color=COLOURS[t], label=f"round {t + 1}")
         fits.plot(data["x"], data["refit"][t], "x", color=COLOURS[t], markersize=4)
+        filters.plot(data["direction"], data["filter"][t], "o-", markersize=3, color=COLOURS[t])
     fits.plot([], [], "x", color=BOUND, markersize=4, label="scikit-learn refits")
     fits.plot(data["x"], data["target"], "o", color="black", markersize=4, label="given targets")
     fits.set(xlabel="x", ylabel="fit", title=f"Fits at training error {data.attrs['epsilon']:g}")
-    legend_below(fits)
+    filters.set(
+        yscale="log", ylim=(1e-7, 2), xlabel="eigenvector, largest eigenvalue first", ylabel="filter $B_t[k]$",
+        title="What each round leaves of the basis",
+    )  # fmt: skip
     rounds = data["round"]
-    multipliers.plot(rounds, data["multiplier_upper"], color=BOUND, linestyle="--", label="upper bound (M2)")
+    multipliers.plot(rounds, data["multiplier_upper"], color=BOUND, linestyle="--", label="upper bound")
     multipliers.plot(rounds, data["multiplier"], "o-", color=THEORY, label="multiplier $c_t$")
     lower = data["multiplier_lower"].where(data["multiplier_lower"] > 0)
-    multipliers.plot(rounds, lower, color=BOUND, linestyle=":", label="lower bound (M2)")
+    multipliers.plot(rounds, lower, color=BOUND, linestyle=":", label="lower bound")
     multipliers.set_yscale("log")
     multipliers.set(ylabel="multiplier $c_t$", title="Multiplier of every round")
     rounds_axis(multipliers)
-    legend_below(multipliers)
+    multipliers.legend(loc="center right", bbox_to_anchor=(1, 0.42))
+    figure.legend(*fits.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure

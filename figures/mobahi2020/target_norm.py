@@ -1,10 +1,10 @@
 """Target norm: how fast the targets shrink, and every bound on it.
 
 The norm of the targets of round t, in units of the tolerance: at 1 the fit collapses. Left, a well-conditioned
-spectrum; right, an ill-conditioned one, as real kernels are. The paper's lower bound (dashed grey) is close on
-the left and says nothing on the right, where its guarantee of (r_0 − 1)/κ rounds is below one. The triangle
-inequality gives r_0 − t whatever the spectrum, and the positive correlation of fit and residual an upper bound:
-the round of collapse is caught from both sides.
+spectrum; right, an ill-conditioned one, as real kernels are. The paper's lower bound (squares) is proved for
+(r_0 − 1)/κ rounds: for two on the left, where it falls to about half of the exact norm, and for none on the
+right. The triangle inequality gives r_0 − t whatever the spectrum, and the positive correlation of fit and
+residual an upper bound: the round of collapse is caught from both sides.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...theory import Spectrum, collapse_bounds, distill_to_tolerance
 from ...theory.distillation.collapse import paper_norm_bounds, ratio_lower_bounds, ratio_upper_bounds
 from ..claim import Claim
 from ..scale import Scale
-from ..style import ACCENT, BOUND, MEASURED, THEORY, legend_below, new_figure, rounds_axis
+from ..style import ACCENT, BOUND, MEASURED, THEORY, new_figure, rounds_axis
 
 RATIO = 12.0
 CONDITION_NUMBERS = (4.0, 1e6)
@@ -67,7 +67,7 @@ def random_counts(scale: Scale) -> list[tuple[float, float, float, float]]:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """M5-M8."""
+    """Every bound on the norm and on the round of collapse."""
     source = "selfdistill.theory.collapse_bounds"
     paper, lower, exact, upper = np.concatenate([data["count"].values, data["random_count"].values]).T
     ratios = data["exact"].values
@@ -95,16 +95,19 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 def draw(data: xr.Dataset) -> Figure:
     """One panel a spectrum."""
-    figure, axes = new_figure(2, height=3.9)
+    figure, axes = new_figure(2, width=5.2, height=4.2)
     for i, panel in enumerate(axes[0]):
         kappa = float(data["condition_number"][i])
         rounds = data["round"]
         shown = int(data["count"][i, 3])
-        panel.plot(rounds, data["upper"][i], color=MEASURED, linestyle="--", label="upper bound (M8)")
+        panel.plot(rounds, data["upper"][i], color=MEASURED, linestyle="--", label="upper bound")
         panel.plot(rounds, data["exact"][i], "o-", markersize=3, color=THEORY, label="exact")
-        panel.plot(rounds, data["lower"][i], color=ACCENT, linestyle="--", label="lower bound $r_0 - t$ (M7)")
-        panel.plot(rounds, data["paper"][i], color=BOUND, linestyle="--", label="paper's bound (M5)")
-        panel.axvline(float(data["count"][i, 0]), color=BOUND, linewidth=1, label="paper's guarantee (M6)")
+        panel.plot(rounds, data["lower"][i], color=ACCENT, linestyle="--", label="lower bound $r_0 - t$")
+        panel.plot(rounds, data["paper"][i], "s-", markersize=5, color="black", fillstyle="none",
+                   label="the paper's bound, as far as it is proved")  # fmt: skip
+        panel.axvline(
+            float(data["count"][i, 0]), color=BOUND, linewidth=1, label="rounds the paper guarantees"
+        )
         panel.axhline(1, color="black", linestyle=":", linewidth=1, label="collapse")
         panel.set(
             xlim=(-0.02 * shown, shown),
@@ -114,5 +117,5 @@ def draw(data: xr.Dataset) -> Figure:
         exponent = f"{kappa:g}" if kappa < 1e4 else f"10$^{{{round(np.log10(kappa))}}}$"
         panel.set_title(f"κ = {exponent}: collapse after {int(data['count'][i, 2])} rounds")
         rounds_axis(panel)
-        legend_below(panel, 2)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
