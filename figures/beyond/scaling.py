@@ -137,7 +137,7 @@ def slopes(n: Any, values: Any) -> Any:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """F1-F3: honest errors, products that stop growing, chunks that change nothing."""
+    """Honest errors, products that stop growing, chunks that change nothing."""
     n = data["n_samples"].values
     compared = data["error"].stack(run=("n_samples", "seed")).dropna("run")
     estimated = data["estimated_error"].stack(run=("n_samples", "seed")).sel(run=compared.run)

@@ -1,7 +1,8 @@
 """How many rounds until every noisy label is corrected: predicted, and found with the exact softmax.
 
 Left: colour is the number of rounds that label averaging predicts for each noise rate and ridge penalty
-(symmetric noise; grey: never). A number is written where the exact softmax needs another number of rounds.
+(symmetric noise; grey: never, since wrong labels are the most frequent). A number is written where the exact softmax
+needs another number of rounds, a dash where it needs more than 40.
 Right: rounds that the exact softmax needs against the predicted ones, over the same cells. The prediction
 itself holds for the softmax linearised at the uniform output: it is checked cell by cell against rounds
 counted on gram matrices, over many random settings with all three noise models.
@@ -129,7 +130,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """J5 and J7 as theorems about the linearised softmax; J6 measured."""
+    """Theorems about the linearised softmax; what the exact one needs is measured."""
     predicted, counted = data["predicted"].values, data["counted"].values
     never = data["gap"].values <= 0
     exact, linear = data["exact_map"].values, data["predicted_map"].values
@@ -195,17 +196,17 @@ def draw(data: xr.Dataset) -> Figure:
                 data["rate"][j], data["ridge"][i], text, ha="center", va="center", fontsize=6,
                 color="white" if predicted[i, j] > 4 else "black",
             )  # fmt: skip
-    left.set(xlabel="noise rate η", ylabel="ridge penalty λ", title="Rounds predicted; exact where different")
+    left.set(xlabel="noise rate η", ylabel="ridge penalty λ")
+    left.set_title("Rounds predicted; exact where different\n(–: more than 40; grey: never)")
     bar = figure.colorbar(colours, ax=left, label="predicted least rounds")
     bar.set_ticks(((bounds[:-1] + bounds[1:]) / 2).tolist(), labels=names)
     both = np.isfinite(predicted) & np.isfinite(exact)
     pairs, counts = np.unique(np.stack([predicted[both], exact[both]], axis=1), axis=0, return_counts=True)
     top = pairs.max() + 1
     right.plot([1, top], [1, top], color=THEORY, label="exact = predicted")
-    right.scatter(
-        pairs[:, 0], pairs[:, 1], s=12 * np.sqrt(counts), color=MEASURED, alpha=0.7, linewidth=0, zorder=3,
-        label="cells of the map (area: how many)",
-    )  # fmt: skip
+    cells = {"color": MEASURED, "alpha": 0.7, "linewidth": 0, "zorder": 3}
+    right.scatter(pairs[:, 0], pairs[:, 1], s=3 * counts, **cells)
+    right.scatter([], [], s=30, label="cells of the map (area: how many)", **cells)
     right.set(
         xlabel="predicted least rounds", ylabel="least rounds of the exact softmax",
         title="Exact softmax against prediction", xscale="log", yscale="log",

@@ -3,7 +3,8 @@
 A sample of class 0 with its right label, one with the wrong label 1, and a mislabelled digit on hidden-layer
 features. Lines: predicted (for clusters in closed form, a weighted mean of the sample's own label, its class's,
 all labels and the uniform output; for the digit by ridge regression on its gram). Markers: the exact softmax.
-The wrong label is overtaken in the round where the lines cross.
+The wrong label is overtaken in the round where the lines cross. Of the ten classes of the digit, the eight that are
+neither true nor given are one range. Predicted outputs sum to one but are no probabilities: they may lie below zero.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from ..style import COLOURS, new_figure, rounds_axis
 CLASSES, WITHIN, ACROSS, RIDGE, GAP = 4, 0.4, 0.1, 1e-3, 0.2
 DIGITS_RIDGE, DIGITS_RATE = 3e-4, 0.5
 SAMPLES = ("right label", "wrong label", "mislabelled digit")
+# More classes than this, besides the true and the given one, are drawn as a range.
+MOST_CURVES = 4
 
 
 def measure(scale: Scale) -> xr.Dataset:
@@ -113,7 +116,7 @@ def linearisation_order(features: Array, targets: Array) -> float:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """J1, J2 and J4 as theorems."""
+    """The exact rounds are stationary, and the linearised ones a smoother and an average of labels."""
     return [
         Claim.theorem(
             "J1",
@@ -159,6 +162,12 @@ def draw(data: xr.Dataset) -> Figure:
     for i, panel in enumerate(panels):
         outputs = data["outputs"].isel(sample=i)
         classes = np.flatnonzero(np.isfinite(outputs.isel(source=0, round=0)))
+        others = [k for k in classes if k not in (true[i], given[i])]
+        if len(others) > MOST_CURVES:
+            spread = outputs.sel(source="predicted")[:, others]
+            panel.fill_between(data["round"], spread.min("class"), spread.max("class"), color="0.85", lw=0)
+            panel.plot([], [], color="0.85", lw=6, label="range of the others, predicted")
+            classes = np.array([true[i], given[i]])
         for k in classes:
             colour = COLOURS[0] if k == true[i] else COLOURS[1] if k == given[i] else "0.6"
             label = {COLOURS[0]: "true class", COLOURS[1]: "given label"}.get(colour, "other classes")
@@ -170,7 +179,12 @@ def draw(data: xr.Dataset) -> Figure:
         panel.plot([], [], color="0.3", label="predicted")
         rounds_axis(panel)
         panel.set(title=titles[i], ylim=(-0.03, 1.03))
-        panel.axhline(1 / len(classes), color="0.8", lw=0.8, zorder=0)
-    panels[0].set_ylabel("output (probability)")
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        panel.axhline(1 / (len(others) + len({true[i], given[i]})), color="0.8", lw=0.8, zorder=0)
+    panels[0].set_ylabel("output")
+    named = {
+        text: handle
+        for panel in panels[1:]
+        for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=6)
     return figure

@@ -59,7 +59,7 @@ def random_margins(scale: Scale) -> tuple[list[float], list[float]]:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """M9 and M10."""
+    """Ratios grow, and lie above the paper's bound."""
     source = "selfdistill.theory.distillation.sparsification.ratio_bound"
     proved = data.isel(round=np.isfinite(data["bound"].values).all(axis=1))
     growth = data["ratio"].diff("round")

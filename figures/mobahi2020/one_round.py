@@ -73,7 +73,7 @@ def expected_ramp(clean: np.ndarray, scores: np.ndarray) -> float:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """M13 and M20."""
+    """One fit with another kernel is the fit of many rounds, and its bound is above the error."""
     kernel, bound = "selfdistill.theory.one_round_kernel", "selfdistill.theory.generalization_bound"
     return [
         Claim.theorem("M13", "One scikit-learn fit with the one-round kernel gives the fit of round t.", 0.0,

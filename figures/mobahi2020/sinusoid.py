@@ -106,7 +106,7 @@ def symbolic_kernel(x: Array, s: Array) -> Array:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """M1-M4 and M14."""
+    """Error, bounds, optimum, refits and the kernel itself."""
     penalty = "selfdistill.theory.distillation.multiplier.penalty_for_error"
     size = float(np.abs(data["target"]).max())
     lower, upper = data["multiplier_lower"], data["multiplier_upper"]
