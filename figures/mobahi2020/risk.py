@@ -95,9 +95,8 @@ def draw(data: xr.Dataset) -> Figure:
         (best, f"least risk: round {best}", THEORY, 0.97), (own, f"least estimate: round {own}", "black", 0.90),
     ):  # fmt: skip
         panel.axvline(at, color=colour, linewidth=0.8, linestyle="-" if colour == THEORY else ":")
-        panel.annotate(
-            text, (at, height * top), xytext=(5, -6), textcoords="offset points", fontsize=8, color=colour
-        )
+        at_text = (max(best, own), height * top)
+        panel.annotate(text, at_text, xytext=(5, -6), textcoords="offset points", fontsize=8, color=colour)
     panel.set(ylabel="mean squared error against the truth", title="Every round trades variance for bias")
     rounds_axis(panel)
     legend_below(panel)
