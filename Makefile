@@ -9,7 +9,7 @@ JOBS ?= 2
 # One BLAS thread per process: tests and experiments fan out over processes instead.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: reproduce test check bench docs costs gallery wheel clean
+.PHONY: reproduce test check faults history bench docs costs gallery wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,11 @@ check: $(READY)
 	ln -sfn $(CURDIR)/figures build/typing/selfdistill/figures
 	MYPYPATH=build/typing $(BIN)/mypy -p selfdistill
 
+# Kill a run so many times at random, and damage what it keeps; the claims must be the same afterwards.
+KILLS ?= 100
+faults: $(READY)
+	$(SINGLE) $(BIN)/python -m tests.faults $(KILLS)
+
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 
@@ -49,6 +54,12 @@ costs: $(READY)
 gallery: $(READY)
 	$(BIN)/selfdistill reproduce --scale quick --out $(OUT) --jobs $(JOBS)
 	rm -f figures/gallery/*.png && cp $(OUT)/*.png figures/gallery/
+
+# What every report compares its verdicts with; say why any changed: make history WHY="…"
+history: $(READY)
+	rm -rf build/history && mkdir -p build/history
+	$(BIN)/selfdistill reproduce --scale quick --out build/history/quick --json > build/history/quick.json
+	$(BIN)/python -m selfdistill.figures.history build/history/quick.json $$(git rev-parse --short HEAD) "$(WHY)"
 
 # A source distribution, and the wheel that is built from it.
 wheel: $(READY)
