@@ -24,6 +24,12 @@ from ..presets import LARGEST_SEED, PAPERS, ScaleName
 
 # Commands on a user's own data, each a function of its own name in a module that is imported when it is given.
 OWN_DATA = {
+    "labels": (
+        "labels",
+        "selfdistill labels data.csv --target species",
+        "selfdistill labels data.csv --target species --top 50 --html labels.html --output cleaned.csv",
+        "selfdistill labels features.npz --target y --json",
+    ),
     "rounds": (
         "command",
         "selfdistill rounds data.csv --target price --epsilon 0.1 --standardize --center",

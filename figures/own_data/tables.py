@@ -79,13 +79,13 @@ def read_table(
         array holds the features, or a value is not a finite number.
     """
     source = open_file(path, text)
-    targets = _split([target] if isinstance(target, str) else target, source)
+    targets = split_names([target] if isinstance(target, str) else target, source)
     if not targets:
         raise InputError("--target must name a column.")
-    _check_known(source, targets, "--target")
-    named, dropped = _split(features, source), _split(drop, source)
-    _check_known(source, named, "--features")
-    _check_known(source, dropped, "--drop")
+    check_known(source, targets, "--target")
+    named, dropped = split_names(features, source), split_names(drop, source)
+    check_known(source, named, "--features")
+    check_known(source, dropped, "--drop")
     if named and dropped:
         raise InputError(
             "--features names all features there are: --drop has nothing to leave out. Give one of them."
@@ -95,7 +95,7 @@ def read_table(
         raise InputError(f"{both[0]!r} cannot be target and feature at once.")
     if not named:
         others = [name for name in source.names if name not in targets and name not in dropped]
-        named = others if source.word == "column" else _feature_array(source, others, precomputed)
+        named = others if source.word == "column" else feature_array(source, others, precomputed)
     if categorical:
         labels, classes = _classes(source, targets)
         y = one_hot(labels, len(classes))
@@ -103,7 +103,7 @@ def read_table(
     return _assemble(source, named, targets, _columns(source, targets), None, ())
 
 
-def _split(names: Sequence[str], source: Source) -> list[str]:
+def split_names(names: Sequence[str], source: Source) -> list[str]:
     """Names as they were given; one that is no column may be several with commas between them."""
     parts = []
     for name in names:
@@ -111,7 +111,8 @@ def _split(names: Sequence[str], source: Source) -> list[str]:
     return parts
 
 
-def _check_known(source: Source, names: Sequence[str], option: str) -> None:
+def check_known(source: Source, names: Sequence[str], option: str) -> None:
+    """Raise unless every name is in the file, once."""
     for i, name in enumerate(names):
         if name not in source.names:
             raise InputError(
@@ -121,7 +122,7 @@ def _check_known(source: Source, names: Sequence[str], option: str) -> None:
             raise InputError(f"{option} names {name!r} twice.")
 
 
-def _feature_array(source: Source, others: list[str], precomputed: bool) -> list[str]:
+def feature_array(source: Source, others: list[str], precomputed: bool) -> list[str]:
     """Which of the arrays besides the target holds the features."""
     path = source.path
     wanted, rival = ("gram", "X") if precomputed else ("X", "gram")
