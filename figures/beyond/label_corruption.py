@@ -94,7 +94,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
     off = np.abs((data["estimated_rate"] - data["rate"]).transpose("kind", "seed").values).mean(axis=0)
     return [
         Claim.from_samples(
-            "L1",
+            "E2",
             "Where labels are wrong to the next class, the estimated corruption is nearer to the truth than even noise "
             "of the true amount.",
             lead,
@@ -105,7 +105,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
             ),
         ),
         Claim.from_samples(
-            "L1",
+            "E3",
             "The estimated share of wrong labels is within 0.1 of the true one, in the mean over kinds of noise.",
             off,
             relation="≤",

@@ -155,7 +155,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
             source="selfdistill.theory.ClusteredFeatures.minimum_rounds",
         ),
         Claim.from_samples(
-            "L1",
+            "E1",
             "At the chosen round, outputs that never saw a label rank the wrong ones better than the outputs of the "
             "fit that did.",
             at_chosen - data["seen"].sel(round=data["chosen"]).values,

@@ -117,7 +117,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
             note=f"{data.sizes['setting']} random problems; above {MOST} rounds counts as never.",
         ),
         Claim.from_samples(
-            "J5",
+            "E4",
             "From estimates alone, on drawn features, the prediction is off by at most one round in the mean.",
             off,
             relation="≤",

@@ -37,7 +37,13 @@ LONG = 5.0
 def rounds(
     data: DataFile,
     target: Targets,
-    epsilon: Annotated[float, typer.Option("--epsilon", help="Mean squared training error of every round.")],
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            "--epsilon",
+            help="Mean squared training error of every round; the noise, by leave-one-out, if not given.",
+        ),
+    ] = None,
     kernel: Annotated[
         str, typer.Option("--kernel", help=f"One of {', '.join(KERNELS)}; precomputed takes the gram.")
     ] = "rbf",
@@ -127,6 +133,7 @@ def summary(result: OwnRounds) -> list[tuple[str, str]]:
          f"{len(names)}: {listed(names, SHOWN_NAMES)}"),
         ("kernel", result.kernel.name + parameters),
         ("training error of every round, ε", f"{result.epsilon:.6g}"),
+        *([("round that predicts left-out samples best", str(result.best_round))] if result.best_round else []),
         ("target norm in units of √(nε), r_0", f"{spectrum.initial_ratio(result.epsilon):.6g}"),
         ("condition number, κ", bounded_text(spectrum.condition_number_bounds)),
         ("rounds to collapse, exactly", str(run.rounds) if run.collapsed else f"more than {run.rounds}"),

@@ -11,7 +11,7 @@ import numpy as np
 from ..base.arrays import to_host
 from ..base.validation import Array, InfeasibleToleranceError, InputError
 from ..distillation.distill import distill_to_tolerance
-from ..distillation.leave_one_out import leave_one_out
+from ..distillation.leave_one_out import leave_one_out, leave_one_out_errors
 from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
 
@@ -141,6 +141,15 @@ def select_tolerance(
         assert refused is not None
         raise refused
     return best
+
+
+def left_out_noise_variance(spectrum: Spectrum, rounds: int = 8) -> float:
+    """Noise of the targets, summed over outputs: the least mean squared left-out error over penalties and rounds.
+
+    A left-out prediction errs by the target's noise and by an error of its own, so that this is the noise
+    variance from above; it comes down to it as samples grow many.
+    """
+    return float(leave_one_out_errors(spectrum, ridges_around(spectrum), rounds).min())
 
 
 def mean_squared_error(predictions: Array, targets: Array) -> Array:

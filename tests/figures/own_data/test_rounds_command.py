@@ -226,3 +226,43 @@ def test_a_picture_that_cannot_be_written_is_refused_before_the_data_are_read(fa
     assert "cannot write" in fails(missing, *options, csv / "rounds.png")  # a file is no folder
     (tmp_path / "taken.png").mkdir()
     assert "it is a folder" in fails(missing, *options, tmp_path / "taken.png")
+
+
+# --- without epsilon ------------------------------------------------------------------------------
+
+
+def test_without_epsilon_the_noise_is_estimated_and_the_best_round_named(run, rows, csv, frame):
+    said = rows(csv, "--target", "y", "--gamma", "5")
+    gram, y = rbf_kernel(frame[["a", "b"]], gamma=5), frame["y"].to_numpy()
+    smoothest = []
+    for alpha in 30 * np.logspace(-3, 3, 13) / 30:
+        errors, others = np.zeros(8), [np.delete(np.arange(30), i) for i in range(30)]
+        for i in range(30):
+            targets = y[others[i]]
+            inner = gram[np.ix_(others[i], others[i])]
+            for t in range(8):
+                dual = np.linalg.solve(inner + alpha * np.eye(29), targets)
+                targets = inner @ dual
+                errors[t] += (gram[i, others[i]] @ dual - y[i]) ** 2 / 30
+        smoothest.append(errors.min())
+    assert said["epsilon"] == pytest.approx(min(smoothest), rel=1e-6)
+    left_out = []
+    for t in range(1, len(said["rounds"]) + 1):
+        errors = []
+        for i in range(30):
+            kept = np.delete(np.arange(30), i)
+            targets = y[kept]
+            for row in said["rounds"][:t]:
+                model = KernelRidge(kernel="precomputed", alpha=30 * row["multiplier"])
+                targets = model.fit(gram[np.ix_(kept, kept)], targets).predict(gram[np.ix_(kept, kept)])
+            errors.append((model.predict(gram[[i]][:, kept])[0] - y[i]) ** 2)
+        left_out.append(np.mean(errors))
+    assert said["best_round"] == np.argmin(left_out) + 1
+    assert any("leave-one-out" in note for note in said["notes"])
+    code, out, _ = run(csv, "--target", "y", "--gamma", "5")
+    assert code == 0
+    assert f"left-out samples best {said['best_round']}" in " ".join(out.split())
+
+
+def test_with_epsilon_nothing_is_estimated(rows, csv):
+    assert rows(csv, "--target", "y", "--gamma", "5", "--epsilon", EPSILON)["best_round"] is None
