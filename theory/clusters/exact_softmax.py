@@ -9,9 +9,9 @@ import numpy as np
 
 from ..base.validation import Array, InputError, as_real_array, check_count, check_kind
 from ..softmax.fit import SoftmaxFit
+from ..softmax.newton import solve_softmax
 from ..softmax.regression import TOLERANCE, SoftmaxRegression
 from .features import ClusteredFeatures
-from .group_outputs import class_margins
 
 
 class ClusteredDesign:
@@ -170,17 +170,23 @@ def _unpack(design: ClusteredDesign, fit: SoftmaxFit, k: int) -> Array:
 
 
 def exact_minimum_rounds(model: ClusteredFeatures, corruption: Any, max_rounds: int = 50) -> float:
-    """Least number of exact rounds after which every training sample is right; ∞ if above `max_rounds`."""
+    """Least number of exact rounds after which every training sample is right; ∞ if above `max_rounds`.
+
+    Outputs are followed as deviations from the uniform one, so that a large penalty or many rounds, after
+    which they hardly deviate, leave the order of the classes as clear as it was.
+    """
     model = as_clusters(model)
-    matrix = model.check_corruption(corruption)
-    fit: SoftmaxFit | None = None
-    design = ClusteredDesign(model, matrix)
-    regression = SoftmaxRegression(design, model.ridge)
-    targets = np.eye(model.n_classes)[design.given]
+    design = ClusteredDesign(model, model.check_corruption(corruption))
+    k, groups = model.n_classes, np.arange(len(design.classes))
+    targets = np.eye(k)[design.given] - 1 / k
+    weights = np.zeros_like(design.adjoint(targets))
     for t in range(1, check_count(max_rounds, "max_rounds") + 1):
-        fit = regression.fit(targets, fit)
-        targets = fit.outputs
-        margins = class_margins(_unpack(design, fit, model.n_classes), matrix)
-        if np.nanmin(margins) > 10 * TOLERANCE:
+        weights, targets, _, _ = solve_softmax(
+            design, targets, model.ridge, weights, TOLERANCE, relative=True
+        )
+        right = targets[groups, design.classes]
+        rivals = targets.copy()
+        rivals[groups, design.classes] = -np.inf
+        if (right - rivals.max(axis=1) > 10 * TOLERANCE * np.abs(targets).max()).all():
             return float(t)
     return np.inf

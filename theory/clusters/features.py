@@ -18,12 +18,14 @@ from ..base.validation import (
     shown,
 )
 from ..labels.noise import as_corruption, corruption_gap
-from .group_outputs import class_margins, group_accuracy
-from .margins import first_positive_round
+from .leads import LabelLeads
+from .margins import first_positive_round, last_positive_round
 
 # Label frequencies closer than this are the same.
 _EQUAL = 1e-12
 _LARGEST_GRAM = 50_000
+# Beyond this, numbers of every class, given label and output take 4 GiB.
+_MOST_CLASSES = 800
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,11 @@ class ClusteredFeatures:
         """
         matrix = self.check_corruption(corruption)
         k = self.n_classes
+        if k > _MOST_CLASSES:
+            raise InputError(
+                f"outputs of every class and given label are {k}³ numbers, {8 * k**3 / 2**30:.0f} GiB; accuracy, "
+                "margins and minimum_rounds do without them."
+            )
         return self.smooth(np.broadcast_to(np.eye(k), (k, k, k)), matrix, rounds)
 
     def smooth(self, targets: Any, corruption: Any, rounds: int = 1) -> Array:
@@ -258,14 +265,24 @@ class ClusteredFeatures:
     def margins(self, corruption: Any, rounds: int) -> Array:
         """Output of the true class less the largest other, (class, given label); NaN for labels not given.
 
-        It decays like ``s_2^t`` (claim J11).
+        It decays like the t-th power of the class level's smoother eigenvalue.
         """
-        outputs = self.outputs(corruption, rounds)
-        return class_margins(outputs, as_corruption(corruption))
+        return self._leads(corruption).margins(self.averaging_weights(rounds)[:-1])
 
     def accuracy(self, corruption: Any, rounds: int) -> float:
-        """Part of the training samples whose true class has the largest output; a tie counts its chance."""
-        return group_accuracy(self.outputs(corruption, rounds), corruption)
+        """Part of the training samples whose true class has the largest output; a tie counts its chance.
+
+        Decided from the margins, which stay exact where outputs come so close to 1/K that rounding hides them.
+        """
+        t = check_count(rounds, "rounds", least=0)
+        logarithms = self._smoother_logarithms()
+        # All powers over the largest one: the sign of a margin does not underflow.
+        finite = logarithms[np.isfinite(logarithms)]
+        powers = (
+            np.exp(t * (logarithms - finite.max(initial=-np.inf))) if t and len(finite) else 1.0 * (t == 0)
+        )
+        weights = np.diff(np.broadcast_to(powers, logarithms.shape), prepend=0.0)
+        return self._leads(corruption).accuracy(weights)
 
     def critical_rounds(self, corruption: Any) -> float:
         """``t* = log(1 + 1/gap) / log(s_2/s_1)`` for the gap of the corruption (claim J5); ∞ if never (J7).
@@ -279,7 +296,8 @@ class ClusteredFeatures:
             return np.inf
         if s[0] == 0 or np.allclose(as_corruption(corruption), np.eye(self.n_classes), rtol=0, atol=_EQUAL):
             return 0.0
-        return float(np.log1p(1 / gap) / np.log(s[1] / s[0]))
+        logarithms = self._smoother_logarithms()
+        return float(np.log1p(1 / gap) / (logarithms[1] - logarithms[0]))
 
     def minimum_rounds(self, corruption: Any) -> float:
         """Least number of rounds after which every training sample is classified right; ∞ if never.
@@ -287,34 +305,18 @@ class ClusteredFeatures:
         Decided from the signs of the margins as sums of powers of the smoother's eigenvalues, so it also
         holds with superclasses and where given labels are not equally frequent (claims J5, J7).
         """
-        return first_positive_round(*self._margin_terms(corruption))
+        return first_positive_round(self._margin_coefficients(corruption), self._smoother_logarithms())
 
     def last_round(self, corruption: Any, resolution: float = 2.0**-52) -> float:
-        """Last round in which every sample is right by more than `resolution`; 0 if there is none (J11).
+        """Last round in which every sample is right by more than `resolution`; 0 if there is none.
 
         More rounds than this do harm: outputs tend to the uniform one, and deviations of size `resolution`
         (samples that do not fit the model, noise of a device) decide.
         """
         resolution = check_positive(resolution, "resolution")
-        first = self.minimum_rounds(corruption)
-        if not np.isfinite(first):
-            return 0.0
-        coefficients, s = self._margin_terms(corruption)
-
-        # Margins rise once, then fall: walk up in doubling steps past the peak, then bisect the fall.
-        def clear(t: float) -> bool:
-            return float((coefficients @ s**t).min()) > resolution
-
-        start = next((t for t in np.arange(first, first + 200) if clear(t)), None)
-        if start is None:
-            return 0.0
-        low, high = start, 2 * start
-        while clear(high) and high < 2.0**60:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = np.floor((low + high) / 2)
-            low, high = (middle, high) if clear(middle) else (low, middle)
-        return float(low)
+        return last_positive_round(
+            self._margin_coefficients(corruption), self._smoother_logarithms(), resolution
+        )
 
     def spread_ratio(self, rounds: int) -> float:
         """Spread of outputs inside a class over spread between classes: ``(s_1/s_2)^t`` (claim J10).
@@ -324,25 +326,18 @@ class ClusteredFeatures:
         s = self.smoother_eigenvalues()
         return float((s[0] / s[1]) ** check_count(rounds, "rounds", least=0)) if s[1] else np.nan
 
-    def _margin_terms(self, corruption: Any) -> tuple[Array, Array]:
-        """Distinct rows of coefficients a_i with ``margin(t) = Σ a_i s_i^t``, over samples and rivals."""
-        k = self.n_classes
-        occurs = as_corruption(corruption) > 0
-        rival = ~np.eye(k, dtype=bool)
-        leads = []
-        for means in self._means(self.check_corruption(corruption)):
-            means = np.broadcast_to(means, (k, k))
-            leads.append((np.diag(means)[:, None] - means)[rival])
-        # A sample's own label is its true class, the rival, or neither: that is all it matters for.
-        wrong = occurs & rival
-        neither = wrong.sum(axis=1, keepdims=True) - wrong > 0
-        cases = {1.0: np.diag(occurs)[:, None], -1.0: wrong, 0.0: neither}
-        table = np.concatenate(
-            [
-                np.column_stack([np.full(rival.sum(), own), *leads])[np.broadcast_to(found, (k, k))[rival]]
-                for own, found in cases.items()
-            ]
-        )
-        table[np.abs(table) < _EQUAL] = 0.0
-        table = np.unique(np.round(table, 14), axis=0)
-        return -np.diff(table, axis=1, append=0.0), self.smoother_eigenvalues()
+    def _smoother_logarithms(self) -> Array:
+        """Logarithms of the smoother's eigenvalues, exact where those are close to 1."""
+        values = np.maximum(self.gram_eigenvalues(), 0.0)
+        with np.errstate(divide="ignore", over="ignore"):
+            return -np.log1p(self.n_classes * self.ridge * self.n_samples / values)
+
+    def _leads(self, corruption: Any) -> LabelLeads:
+        matrix = self.check_corruption(corruption)
+        return LabelLeads.of(matrix, self._means(matrix))
+
+    def _margin_coefficients(self, corruption: Any) -> Array:
+        """Rows of coefficients a_i with ``margin(t) = Σ a_i s_i^t``: those that decide over samples and rivals."""
+        ordered = bool((np.diff(self.gram_eigenvalues()) >= 0).all())
+        rows = self._leads(corruption).binding(ordered=ordered)
+        return -np.diff(rows, axis=1, append=0.0)

@@ -1,72 +1,127 @@
-"""When sums of powers turn positive: the sign of a margin over rounds (claims J5, J7)."""
+"""Over which rounds a sum of powers is positive: the sign of a margin, found exactly and not by counting rounds."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import scipy.optimize
 
 from ..base.validation import Array
 
-# Terms below `_EQUAL` cancel; a crossing within `_TIE` of a whole number is that number.
+# A crossing within this of a whole number is that number.
 _TIE = 1e-9
+# Coefficients below this are rounding of ones that cancel.
 _EQUAL = 1e-12
-_SEARCHED_ROUNDS = 1_000_000
+
+Interval = tuple[float, float]
 
 
-def first_positive_round(coefficients: Array, bases: Array) -> float:
-    """Least whole t ≥ 1 at which all rows of ``Σ_i coefficients[:, i] · bases[i]^t`` are positive; ∞ if none.
+def first_positive_round(coefficients: Array, logarithms: Array) -> float:
+    """Least whole t ≥ 1 at which every row of ``Σ_i coefficients[:, i] · exp(logarithms[i] · t)`` is positive.
 
-    Rows of two terms, which is all of them for equally frequent labels, have a closed form; others are
-    searched until their largest base decides, or for a million rounds.
+    ∞ if there is none.
     """
-    live = bases > 0
-    rows, base = coefficients[:, live], bases[live]
-    # Equal bases are one term.
-    base, where = np.unique(base, return_inverse=True)
-    merged = np.zeros((len(rows), len(base)))
-    np.add.at(merged.T, where, rows.T)
-    merged[np.abs(merged) < _EQUAL] = 0.0
-    if not (merged != 0).any(axis=1).all():
-        return np.inf
-    low, high = 1.0, np.inf
-    open_rows = []
-    for row in merged:
-        present = np.flatnonzero(row)
-        a = row[present]
-        if (a < 0).all():
-            return np.inf
-        if (a > 0).all():
-            continue
-        if len(present) > 2:
-            open_rows.append(row)
-            continue
-        crossing = np.log(-a[0] / a[1]) / np.log(base[present[1]] / base[present[0]])
-        if a[1] > 0:
-            low = max(low, np.floor(crossing + _TIE) + 1)
-        else:
-            high = min(high, np.ceil(crossing - _TIE) - 1)
-    if low > high:
-        return np.inf
-    return _search(np.array(open_rows), base, low, high) if open_rows else float(low)
-
-
-def _search(rows: Array, base: Array, low: float, high: float) -> float:
-    scaled = np.log(base / base[-1])
-    end = min(high, low + _SEARCHED_ROUNDS)
-    for row in rows:  # beyond `settled` the largest base has the say
-        present = np.flatnonzero(row)
-        lead, rest = present[-1], present[:-1]
-        growth = scaled[lead] - scaled[rest[-1]]
-        settled = np.log(np.abs(row[rest]).sum() / abs(row[lead])) / growth
-        if row[lead] < 0:
-            end = min(end, max(low, np.ceil(settled)))
-    start, width = low, 64
-    while start <= end:
-        t = np.arange(start, min(end, start + width - 1) + 1)
-        # Divided by each row's own leading power, so that nothing underflows to a tie.
-        leads = np.array([np.flatnonzero(row)[-1] for row in rows])
-        powers = np.exp(t[:, None, None] * np.minimum(scaled - scaled[leads][:, None], 0.0))
-        positive = ((powers * rows).sum(axis=2) > _EQUAL).all(axis=1)
-        if positive.any():
-            return float(t[positive.argmax()])
-        start, width = start + width, min(2 * width, 65536)
+    for low, high in _all_positive(coefficients, logarithms):
+        t = max(1.0, float(np.floor(low + _TIE)) + 1)
+        if t <= np.ceil(high - _TIE) - 1:
+            return t
     return np.inf
+
+
+def last_positive_round(coefficients: Array, logarithms: Array, resolution: float) -> float:
+    """Last whole t ≥ 1 at which every row is above `resolution`; 0 if there is none, ∞ if they stay so."""
+    for low, high in reversed(_all_positive(coefficients, logarithms, resolution)):
+        t = float(np.ceil(high - _TIE)) - 1
+        if t >= max(1.0, np.floor(low + _TIE) + 1):
+            return t
+    return 0.0
+
+
+def _all_positive(coefficients: Array, logarithms: Array, resolution: float = 0.0) -> list[Interval]:
+    """Where all rows are above `resolution`, as open intervals of (0, ∞) in order."""
+    live = logarithms > -np.inf
+    # Equal bases are one term.
+    rates, where = np.unique(logarithms[live], return_inverse=True)
+    merged = np.zeros((len(coefficients), len(rates)))
+    np.add.at(merged.T, where, coefficients[:, live].T)
+    found: list[Interval] = [(0.0, np.inf)]
+    for row in merged:
+        present = np.abs(row) >= _EQUAL * np.abs(row).max(initial=0.0)
+        present &= row != 0
+        a, its_rates = row[present], rates[present]
+        if resolution:
+            if not (its_rates == 0).any():
+                a, its_rates = np.append(a, 0.0), np.append(its_rates, 0.0)
+            a[-1] -= resolution
+        found = _intersection(found, _positive(a, its_rates))
+        if not found:
+            break
+    return found
+
+
+def _positive(a: Array, rates: Array) -> list[Interval]:
+    """Where one sum of exponentials is positive."""
+    roots = _roots(a, rates)
+    edges = [0.0, *roots, np.inf]
+    inside = [(low + high) / 2 if high < np.inf else low + 1 for low, high in itertools.pairwise(edges)]
+    signs = [_value(a, rates, t) > 0 for t in inside[:-1]] + [bool(len(a)) and a[-1] > 0]
+    return [span for span, sign in zip(itertools.pairwise(edges), signs, strict=True) if sign]
+
+
+def _value(a: Array, rates: Array, t: float) -> float:
+    """The sum divided by its largest power, so that nothing underflows to a tie."""
+    return float(a @ np.exp((rates - rates[-1]) * t))
+
+
+def _roots(a: Array, rates: Array) -> list[float]:
+    """Positive roots of ``Σ a_i exp(rates_i t)``, rates ascending: between those of a sum with one term less."""
+    if len(a) < 2 or (a > 0).all() or (a < 0).all():
+        return []
+    if len(a) == 2:
+        crossing = float(np.log(-a[0] / a[1]) / (rates[1] - rates[0]))
+        return [crossing] if crossing > 0 else []
+    # Divided by the first power the sum has a derivative without its first term.
+    shifted = rates[1:] - rates[0]
+    turns = _roots(a[1:] * shifted, shifted)
+    # Beyond `settled` the last term outweighs all others.
+    weights = np.log((len(a) * np.abs(a[:-1])) / abs(a[-1])) / (rates[-1] - rates[:-1])
+    settled = max(1.0, float(weights.max()), *(2 * turn for turn in turns))
+    edges = [0.0, *turns, settled]
+    roots = []
+    for low, high in itertools.pairwise(edges):
+        at_low, at_high = _value(a, rates, low), _value(a, rates, high)
+        if at_low * at_high < 0:
+            roots.append(
+                float(scipy.optimize.brentq(lambda t: _value(a, rates, t), low, high, xtol=1e-13, rtol=1e-14))
+            )
+    return roots
+
+
+def _intersection(first: list[Interval], second: list[Interval]) -> list[Interval]:
+    spans = [(max(a, c), min(b, d)) for a, b in first for c, d in second]
+    return sorted(span for span in spans if span[0] < span[1])
+
+
+def least_rows(rows: Array, *, dominated: bool) -> Array:
+    """Rows without repetitions; with `dominated` also without those that are nowhere below another.
+
+    Where all weights are at least 0, the sums of the rows that are left out are no smaller than one that stays.
+    """
+    if len(rows) < 2:
+        return rows
+    spread = np.ptp(rows, axis=0)
+    varying = spread > 0
+    if dominated and varying.sum() < 2:
+        return rows[[rows.sum(axis=1).argmin()]]
+    if dominated:
+        # One row with small entries everywhere leaves few candidates to be sorted.
+        best = rows[[(rows[:, varying] / spread[varying]).sum(axis=1).argmin()]]
+        rows = np.concatenate([best, rows[(rows < best).any(axis=1)]])
+    rows = rows[np.lexsort(rows[:, varying].T[::-1])]
+    rows = rows[np.append(True, (np.diff(rows, axis=0) != 0).any(axis=1))]
+    if not dominated or varying.sum() > 2:
+        return rows
+    last = rows[:, varying][:, -1]
+    before = np.minimum.accumulate(np.append(np.inf, last))[:-1]
+    return rows[last < before]

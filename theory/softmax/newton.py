@@ -44,13 +44,24 @@ class Design(Protocol):
         """Coefficients of the samples, (N, K), whose combination of features the weights are."""
 
 
+def deviations(logits: Array) -> Array:
+    """Softmax less the uniform output, to full relative precision also where logits are all but equal."""
+    k = logits.shape[1]
+    centred = logits - logits.mean(axis=1, keepdims=True)
+    if np.abs(centred).max(initial=0.0) > 0.1:
+        return np.asarray(softmax(logits, check=False) - 1 / k)
+    rises = np.expm1(centred)
+    mean = rises.mean(axis=1, keepdims=True)
+    return np.asarray((rises - mean) / (k * (1 + mean)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Point:
     """An iterate, with what was computed there. `size` is the squared norm of the preconditioned gradient."""
 
     weights: Array
     logits: Array
-    outputs: Array
+    deviations: Array
     gradient: Array
     direction: Array
     direction_logits: Array
@@ -58,17 +69,20 @@ class _Point:
 
 
 def _point(design: Design, targets: Array, ridge: float, weights: Array, logits: Array) -> _Point:
-    outputs = softmax(logits, check=False)
-    gradient = design.adjoint(outputs - targets) + ridge * weights
+    found = deviations(logits)
+    gradient = design.adjoint(found - targets) + ridge * weights
     direction, direction_logits = design.precondition(gradient, ridge)
     size = design.inner(gradient, direction, direction_logits)
-    return _Point(weights, logits, outputs, gradient, direction, direction_logits, size)
+    return _Point(weights, logits, found, gradient, direction, direction_logits, size)
 
 
 def solve_softmax(
-    design: Design, targets: Array, ridge: float, weights: Array, tolerance: float
+    design: Design, targets: Array, ridge: float, weights: Array, tolerance: float, *, relative: bool = False
 ) -> tuple[Array, Array, float, int]:
-    """Solve ``adjoint(softmax(forward(W)) − T) + λ W = 0``; return W, its outputs, their change and the steps.
+    """Solve ``adjoint(softmax(forward(W)) − T) + λ W = 0``; return W, outputs, their change and the steps.
+
+    Targets and outputs are given less 1/K, so that those close to the uniform output keep their digits. With
+    `relative` the tolerance is a share of the largest of these deviations.
 
     The Newton equation is solved to a part of the gradient, and a step is halved until the gradient's norm
     falls. The loss is strongly convex, so that norm has no other minimum and no step length is tuned. It
@@ -79,24 +93,25 @@ def solve_softmax(
     first = here.size
     direct, change = False, 0.0
     for step in range(_NEWTON_STEPS):
-        implied = softmax(here.logits - design.forward(here.gradient) / ridge, check=False)
-        change = float(np.abs(here.outputs - implied).max())
-        if change <= tolerance or here.size <= 0:
-            return here.weights, here.outputs, change, step
+        implied = deviations(here.logits - design.forward(here.gradient) / ridge)
+        change = float(np.abs(here.deviations - implied).max())
+        enough = tolerance * (float(np.abs(here.deviations).max()) if relative else 1.0)
+        if change <= enough or here.size <= 0:
+            return here.weights, here.deviations, change, step
         move = None
         if not direct:
             # Superlinear towards the end, but no more accurate than the tolerance asks for.
-            accuracy = max(min(0.1, (here.size / first) ** 0.25), 0.1 * tolerance / change)
+            accuracy = max(min(0.1, (here.size / first) ** 0.25), 0.1 * enough / change)
             move = _iterated_step(design, here, ridge, accuracy)
             direct = move is None
         if move is None:
             move = _factorised_step(design, here, ridge)
-        change = float(np.abs(softmax(here.logits + move[1], check=False) - here.outputs).max())
+        change = float(np.abs(deviations(here.logits + move[1]) - here.deviations).max())
         there = _shortened(design, targets, ridge, here, *move)
         if there is None:
-            return here.weights, here.outputs, change, step
+            return here.weights, here.deviations, change, step
         here = there
-    return here.weights, here.outputs, change, _NEWTON_STEPS
+    return here.weights, here.deviations, change, _NEWTON_STEPS
 
 
 def _shortened(
@@ -118,7 +133,8 @@ def _iterated_step(design: Design, here: _Point, ridge: float, accuracy: float) 
 
     None where that takes longer than a factorisation would.
     """
-    outputs, residual, size = here.outputs, -here.gradient, here.size
+    outputs = here.deviations + 1 / here.deviations.shape[1]
+    residual, size = -here.gradient, here.size
     search, search_logits = -here.direction, -here.direction_logits
     move, move_logits = np.zeros_like(search), np.zeros_like(search_logits)
     limit = _worthwhile_iterations(design, outputs.shape[1])
@@ -157,9 +173,9 @@ def _factorised_step(design: Design, here: _Point, ridge: float) -> tuple[Array,
     Adding one number to all logits of a sample changes no output: along those weights the Hessian is the
     penalty alone, and they are split off.
     """
-    rows, p = design.rows, here.outputs
+    rows, k = design.rows, here.deviations.shape[1]
     assert rows is not None
-    r, k = rows.shape[1], p.shape[1]
+    r, p = rows.shape[1], here.deviations + 1 / k
     common = here.gradient.mean(axis=1, keepdims=True)
     differences = scipy.linalg.helmert(k).T  # orthonormal, columns sum to 0
     mixed = p @ differences

@@ -159,7 +159,9 @@ class SoftmaxRegression:
                     "start from zero."
                 )
             begin = design.adjoint(start.dual * self.unit**2 / design.sample_weights)
-        state, outputs, change, steps = solve_softmax(design, t, ridge, begin, tolerance)
+        k = t.shape[1]
+        state, found, change, steps = solve_softmax(design, t - 1 / k, ridge, begin, tolerance)
+        outputs = 1 / k + found
         stationarity = self._stationarity(t, outputs)
         if stationarity > max(_DOUBTFUL, 10 * tolerance):
             warnings.warn(
