@@ -48,10 +48,9 @@ from .labels.bias_variance import (
     bias_variance,
     bias_variance_of_logs,
     bias_variance_of_mean_log,
-    label_gradients,
-    regularization_samples,
 )
 from .labels.confident_joint import confident_joint
+from .labels.label_gradients import label_gradients, regularization_samples
 from .labels.noise import (
     corrupt_labels,
     corruption_gap,

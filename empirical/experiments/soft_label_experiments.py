@@ -24,7 +24,7 @@ from ...theory.base.validation import (
     check_nonnegative,
     check_positive,
 )
-from ...theory.labels.bias_variance import Reading
+from ...theory.labels.label_gradients import Reading
 from ...theory.labels.progressive import Schedule
 from .. import metrics
 from ..data.problems import Split, draw_problems

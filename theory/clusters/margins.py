@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import scipy.optimize
 
 from ..base.validation import Array
 
@@ -81,21 +80,26 @@ def _roots(a: Array, rates: Array) -> list[float]:
     if len(a) == 2:
         crossing = float(np.log(-a[0] / a[1]) / (rates[1] - rates[0]))
         return [crossing] if crossing > 0 else []
-    # Divided by the first power the sum has a derivative without its first term.
-    shifted = rates[1:] - rates[0]
-    turns = _roots(a[1:] * shifted, shifted)
+    # Divided by the last power the sum has a derivative without its last term; between its turns it is monotone.
+    shifted = rates[:-1] - rates[-1]
+    turns = _roots(a[:-1] * shifted, shifted)
     # Beyond `settled` the last term outweighs all others.
     weights = np.log((len(a) * np.abs(a[:-1])) / abs(a[-1])) / (rates[-1] - rates[:-1])
     settled = max(1.0, float(weights.max()), *(2 * turn for turn in turns))
     edges = [0.0, *turns, settled]
     roots = []
     for low, high in itertools.pairwise(edges):
-        at_low, at_high = _value(a, rates, low), _value(a, rates, high)
-        if at_low * at_high < 0:
-            roots.append(
-                float(scipy.optimize.brentq(lambda t: _value(a, rates, t), low, high, xtol=1e-13, rtol=1e-14))
-            )
+        if _value(a, rates, low) * _value(a, rates, high) < 0:
+            roots.append(_bisected(a, rates, low, high))
     return roots
+
+
+def _bisected(a: Array, rates: Array, low: float, high: float) -> float:
+    """The root between two ends of opposite sign, to the last digit."""
+    rising = _value(a, rates, high) > 0
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (low, middle) if (_value(a, rates, middle) > 0) == rising else (middle, high)
+    return high
 
 
 def _intersection(first: list[Interval], second: list[Interval]) -> list[Interval]:

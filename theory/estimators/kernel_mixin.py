@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..base.validation import Array, InputError, check_positive, shown
+from ..base.validation import Array, InputError, check_positive, refuse_mask, shown
 from ..spectra.spectrum import Spectrum
 from .selection import gammas_around
 
@@ -26,6 +28,25 @@ class KernelMixin:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
+
+    def _training_data(self, X: Any, y: Any, **checks: Any) -> tuple[Array, Array]:
+        """X and y as checked arrays; features in double precision, for a gram of float32 would lose its rank."""
+        refuse_mask(X, "X")
+        refuse_mask(y, "y")
+        X, y = validate_data(self, X, y, dtype=self._input_types, **checks)
+        return X, y
+
+    def _new_points(self, X: Any) -> Array:
+        """Points to predict at, as a checked array."""
+        check_is_fitted(self)
+        refuse_mask(X, "X")
+        points: Array = validate_data(self, X, reset=False, dtype=self._input_types)
+        return points
+
+    @property
+    def _input_types(self) -> Any:
+        # A gram that is given keeps its precision, by which its rounding is told from its rank.
+        return (np.float64, np.float32) if self.kernel == "precomputed" else np.float64
 
     def _kernel(self, X: Array, Y: Array) -> Array:
         if callable(self.kernel):

@@ -8,9 +8,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..base.validation import Array, InputError, check_count, check_positive, refuse_mask
+from ..base.validation import Array, InputError, check_count, check_positive
 from ..distillation.distill import distill_to_tolerance, distill_with_ridge
 from ..distillation.risk import estimated_risk
 from ..distillation.trajectory import Trajectory
@@ -143,10 +142,8 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             If no fit reaches `epsilon`.
         """
         self._check_parameters()
-        refuse_mask(X, "X")
-        refuse_mask(y, "y")
         names = getattr(y, "columns", None)
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True)
+        X, y = self._training_data(X, y, multi_output=True, y_numeric=True)
         y = y.astype(np.float64)
         self.risk_: Array | None = None
         self.gamma_: float | None = None if self.gamma == "best" else self.gamma
@@ -229,10 +226,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         return pd.DataFrame(values.swapaxes(0, 1).reshape(len(X), -1), X.index, columns)
 
     def _checked_cross_gram(self, X: Any) -> Array:
-        check_is_fitted(self)
-        refuse_mask(X, "X")
-        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        return self._cross_gram(X)
+        return self._cross_gram(self._new_points(X))
 
     def _check_parameters(self) -> None:
         self._check_kernel()

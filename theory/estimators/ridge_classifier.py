@@ -8,10 +8,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from ..base.arrays import to_host
-from ..base.validation import Array, InputError, check_count, check_positive, refuse_mask
+from ..base.validation import Array, InputError, check_count, check_positive
 from ..distillation.distill import distill_with_ridge
 from .kernel_mixin import KernelMixin
 from .selection import select_setting
@@ -115,9 +115,7 @@ class SelfDistilledRidgeClassifier(KernelMixin, ClassifierMixin, BaseEstimator):
             If there are fewer than two classes, or a parameter or weight cannot be used.
         """
         self._check_parameters()
-        refuse_mask(X, "X")
-        refuse_mask(y, "y")
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = self._training_data(X, y)
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         kept = weights > 0
@@ -156,9 +154,7 @@ class SelfDistilledRidgeClassifier(KernelMixin, ClassifierMixin, BaseEstimator):
 
     def outputs(self, X: Any) -> Array:
         """Return the fit's outputs (q, K): they sum to 1, and may be below 0."""
-        check_is_fitted(self)
-        refuse_mask(X, "X")
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        X = self._new_points(X)
         cross = X[:, self._kept] if self.kernel == "precomputed" else self._cross_gram(X)
         values = cross @ self.dual_coef_
         return np.asarray(values + self.frequencies_ * (1 - values.sum(axis=1, keepdims=True)))

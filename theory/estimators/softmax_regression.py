@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from ..base.probabilities import as_distributions
-from ..base.validation import Array, InputError, check_count, refuse_mask
+from ..base.validation import Array, InputError, check_count
 from ..labels.partial_labels import top_two_targets
-from ..softmax.fit import SoftmaxFit
+from ..softmax.fit import DOUBTFUL, SoftmaxAccuracyWarning, SoftmaxFit
 from ..softmax.regression import SoftmaxRegression
 from .kernel_mixin import KernelMixin
 
@@ -93,7 +95,7 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
         self.student = student
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit every round.
+        """Fit every round; a ConvergenceWarning tells of a ridge below rounding.
 
         Parameters
         ----------
@@ -110,17 +112,25 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
         """
         rounds = check_count(self.rounds, "rounds")
         self._check_kernel()
-        refuse_mask(X, "X")
-        refuse_mask(y, "y")
         columns = getattr(y, "columns", None)
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True)
+        X, y = self._training_data(X, y, multi_output=True)
         self.classes_, targets = _as_targets(y, columns)
         self._check_student(len(self.classes_))
         partial = self.student == "partial_labels"
-        model = self._model(X)
-        fits = model.distill(targets, rounds - 1 if partial else rounds)
-        if partial:
-            fits.append(model.fit(top_two_targets(fits[-1].outputs), fits[-1]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SoftmaxAccuracyWarning)  # told once, below
+            model = self._model(X)
+            fits = model.distill(targets, rounds - 1 if partial else rounds)
+            if partial:
+                fits.append(model.fit(top_two_targets(fits[-1].outputs), fits[-1]))
+        worst = max(fit.stationarity for fit in fits)
+        if worst > DOUBTFUL:
+            warnings.warn(
+                f"the fit is stationary only to {worst:.2g}: ridge={self.ridge:g} is so small against the features "
+                "that rounding decides. Standardise the features, or raise the ridge.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         self.X_fit_ = X
         self.fits_ = fits
         weights = fits[-1].weights
@@ -144,9 +154,7 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
             yield fit.predict_proba(points)
 
     def _points(self, X: Any) -> Array:
-        check_is_fitted(self)
-        refuse_mask(X, "X")
-        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        X = self._new_points(X)
         return X if self.kernel == "linear" else self._cross_gram(X)
 
     def _model(self, X: Array) -> SoftmaxRegression:

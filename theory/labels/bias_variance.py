@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from ..base.probabilities import (
-    as_arrays,
-    as_real_floats,
-    check_logits,
-    check_probabilities,
-    check_same_samples,
-    one_hot,
-    softmax,
-)
-from ..base.validation import Array, InputError, as_real_array, check_choice, check_positive, refuse_mask
-
-Reading = Literal["push", "magnitude"]
+from ..base.probabilities import check_probabilities
+from ..base.validation import Array, InputError, as_real_array, refuse_mask
 
 
 class Decomposition(NamedTuple):
-    """Expected cross-entropy in three parts, whose sum it is (W1)."""
+    """Expected cross-entropy in three parts, whose sum it is."""
 
     noise: Array
     """``H(y)``: what no classifier can undo."""
@@ -79,7 +68,7 @@ def bias_variance(probabilities: Any, targets: Any) -> Decomposition:
     if p.ndim == 3:
         check_probabilities(p, "probabilities")
     with np.errstate(divide="ignore"):
-        return bias_variance_of_logs(np.log(p), targets)
+        return bias_variance_of_logs(np.log(np.maximum(p, 0.0)), targets)  # rounding may have left −1e-17
 
 
 def bias_variance_of_logs(log_probabilities: Any, targets: Any) -> Decomposition:
@@ -166,87 +155,8 @@ def bias_variance_of_mean_log(mean_log: Any, targets: Any) -> Decomposition:
             f"exp(mean_log) sums to {np.exp(log_norm.max()):.3g} in some row; a mean of log-probabilities "
             "gives at most 1. Normalise each member's outputs first."
         )
+    y = np.maximum(y, 0.0)
     noise = entr(y).sum(axis=-1)
     cross = -np.where(y > 0, y * np.where(y > 0, logs - log_norm[:, None], 0.0), 0.0).sum(axis=-1)
     # E[KL(p̄ ‖ p_D)] = −log Σ exp E[log p_D]; it is what the geometric mean lacks of mass 1.
     return Decomposition(noise, cross - noise, -log_norm)
-
-
-class LabelGradients(NamedTuple):
-    """Derivatives at the label's logit: of cross-entropy, and of what distillation adds."""
-
-    label: Any
-    """``a = ∂L_ce/∂z_label = p_s(label) − 1``."""
-    distillation: Any
-    """``∂L_kd/∂z_label = τ (p_s^τ(label) − p_t^τ(label))``; ``b`` is this less ``a``."""
-
-
-def label_gradients(
-    student_logits: Any, teacher_logits: Any, labels: Any, temperature: Any, *, check: bool = True
-) -> LabelGradients:
-    """Gradients at the label's logit of the two losses, for arrays of any library.
-
-    ``L_kd = τ² CE(teacher_τ, student_τ)``.
-
-    Parameters
-    ----------
-    student_logits, teacher_logits : array (..., N, K)
-    labels : integer array (..., N)
-    temperature : float
-        τ > 0. With ``check=False``, which looks at no values, also an array (..., N, 1).
-
-    References
-    ----------
-    Zhou et al. 2021, section 3.2; theory section 4.
-    """
-    tau = check_positive(temperature, "temperature") if check else temperature
-    if check:
-        student_logits, teacher_logits, labels = as_arrays(
-            student_logits=student_logits, teacher_logits=teacher_logits, labels=labels
-        )
-        student_logits = as_real_floats(student_logits, "student_logits")
-        teacher_logits = as_real_floats(teacher_logits, "teacher_logits")
-        for logits in (student_logits, teacher_logits):
-            check_logits(logits)
-    xp = array_namespace(student_logits, teacher_logits)
-    if student_logits.shape != teacher_logits.shape:
-        raise InputError(
-            f"student and teacher must have logits of one shape; got {tuple(student_logits.shape)} and "
-            f"{tuple(teacher_logits.shape)}."
-        )
-    check_same_samples(labels, student_logits, "logits", classes=True)
-    hot = one_hot(labels, int(student_logits.shape[-1]), like=student_logits, check=check)
-    label = xp.sum(hot * softmax(student_logits, check=check), axis=-1) - 1
-    difference = softmax(student_logits, tau, check=False) - softmax(teacher_logits, tau, check=False)
-    return LabelGradients(label, xp.sum(hot * tau * difference, axis=-1))
-
-
-def regularization_samples(
-    student_logits: Any,
-    teacher_logits: Any,
-    labels: Any,
-    temperature: Any,
-    reading: Reading = "push",
-    *,
-    check: bool = True,
-) -> Any:
-    """Samples on which distillation regularises instead of teaching: boolean (..., N).
-
-    Parameters
-    ----------
-    student_logits, teacher_logits : array (..., N, K)
-    labels : integer array (..., N)
-    temperature : float
-    reading : {"push", "magnitude"}
-        "push": ``∂L_kd/∂z_label > 0``, distillation pushes the label's logit down (the student is surer of
-        the label than its teacher). "magnitude": ``|b| > |a|``, what distillation adds outweighs the
-        label's own gradient. Since a ≤ 0, the second holds every sample of the first, and those that
-        distillation pulls up by more than twice ``|a|``.
-
-    References
-    ----------
-    Zhou et al. 2021, section 3.3.
-    """
-    check_choice(reading, "reading", get_args(Reading))
-    label, distillation = label_gradients(student_logits, teacher_logits, labels, temperature, check=check)
-    return distillation > 0 if reading == "push" else abs(distillation - label) > abs(label)

@@ -1,4 +1,4 @@
-"""Label noise: corruption matrices, noisy labels drawn from them, and their estimates (section 2)."""
+"""Label noise: corruption matrices, noisy labels drawn from them, and their estimates."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from ..base.validation import (
 NoiseModel = Literal["symmetric", "asymmetric", "superclass"]
 # Complete linkage is cut at this part of its largest height, as Jeong & Chung do.
 LINKAGE_CUT = 0.8
+# A matrix of more classes takes 7 GiB.
+_MOST_CLASSES = 30_000
 
 
 def as_corruption(corruption: Any) -> Array:
@@ -102,7 +104,7 @@ def corruption_matrix(kind: NoiseModel, n_classes: int, rate: float, groups: Any
     >>> corruption_matrix("superclass", 4, 0.2, groups=[[0, 1], [2, 3]])[0]
     array([0.8, 0.2, 0. , 0. ])
     """
-    k = check_count(n_classes, "n_classes", least=2)
+    k = check_count(n_classes, "n_classes", least=2, most=_MOST_CLASSES)
     rate = check_fraction(rate, "rate", below_one=True)
     others = 1 - np.eye(k)
     check_choice(kind, "the noise model", get_args(NoiseModel))
@@ -154,11 +156,16 @@ def corrupt_labels(
     true = as_labels(labels, len(matrix))
     rng = as_generator(rng)
     if not check_flag(exact, "exact"):
-        edges = np.cumsum(matrix, axis=1)[:, :-1]
-        return np.asarray((rng.random(len(true))[:, None] >= edges[true]).sum(axis=1))
+        edges = np.cumsum(matrix, axis=1)
+        edges /= edges[:, -1:]  # exactly 1 from the last label that occurs on
+        draws = rng.random(len(true))
     given = np.empty_like(true)
-    for k in np.unique(true):
-        members = np.flatnonzero(true == k)
+    order = np.argsort(true, kind="stable")
+    classes, starts = np.unique(true[order], return_index=True)
+    for k, members in zip(classes, np.split(order, starts[1:]), strict=True):
+        if not exact:
+            given[members] = np.searchsorted(edges[k, :-1], draws[members], side="right")
+            continue
         counts = _rounded_counts(matrix[k], len(members))
         given[members] = rng.permutation(np.repeat(np.arange(len(matrix)), counts))
     return given
@@ -182,23 +189,25 @@ def estimate_corruption(labels: Any, noisy_labels: Any, n_classes: int) -> Array
     """
     k = check_count(n_classes, "n_classes", least=2)
     true, given = as_labels(labels, k), as_labels(noisy_labels, k, "noisy_labels")
+    _refuse_empty_classes(true, k)
     if len(true) != len(given):
         raise InputError(f"labels and noisy_labels must be as long; got {len(true)} and {len(given)}.")
     counts = np.bincount(true * k + given, minlength=k * k).reshape(k, k)
-    sizes = counts.sum(axis=1)
-    if not sizes.all():
-        raise InputError(
-            f"class {int(np.flatnonzero(sizes == 0)[0])} has no samples: its row of the corruption matrix "
-            "cannot be estimated. Leave the class out, or give samples of it."
-        )
-    return np.asarray(counts / sizes[:, None])
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+
+
+def _refuse_empty_classes(labels: Array, n_classes: int) -> None:
+    present = np.unique(labels)
+    if len(present) < n_classes:
+        missing = int(np.setdiff1d(np.arange(len(present) + 1), present)[0])
+        raise InputError(f"class {missing} has no samples. Leave the class out, or give samples of it.")
 
 
 def corruption_gap(corruption: Any) -> float:
-    """Least lead of the true label over a wrong label that occurs in its class (claim J5).
+    """Least lead of the true label over a wrong label that occurs in its class (Jeong & Chung 2025).
 
     A wrong label that does not occur leads only where the true label does not occur either: then the gap
-    is 0. Without noise it is 1. At most 0, no number of rounds corrects the labels (J7).
+    is 0. Without noise it is 1. At most 0, no number of rounds corrects the labels.
     """
     matrix = as_corruption(corruption)
     kept = np.diag(matrix)
@@ -243,9 +252,8 @@ def superclass_groups(features: Any, labels: Any, n_classes: int | None = None) 
     lengths = np.linalg.norm(x, axis=1)
     if not lengths.all():
         raise InputError(f"row {int(lengths.argmin())} of features is zero: it has no direction to compare.")
+    _refuse_empty_classes(true, k)
     sizes = np.bincount(true, minlength=k)
-    if not sizes.all():
-        raise InputError(f"class {int(np.flatnonzero(sizes == 0)[0])} has no samples.")
     means = one_hot(true, k).T @ (x / lengths[:, None]) / sizes[:, None]
     similarity = means @ means.T
     # Imported here: the two take a third of the time that the whole floor takes to import.

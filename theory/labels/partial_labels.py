@@ -1,4 +1,4 @@
-"""Partial labels: candidates refined from a teacher, and when one round on them corrects all labels (J8)."""
+"""Partial labels: candidates refined from a teacher, and when one round on them corrects all labels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def top_targets(outputs: Any, candidates: int) -> Array:
 
 
 def top_two_targets(outputs: Any) -> Array:
-    """Half on each of the two largest outputs: the targets of Jeong & Chung's partial-label student (J8).
+    """Half on each of the two largest outputs: the targets of Jeong & Chung's partial-label student.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ def top_two_targets(outputs: Any) -> Array:
 
 
 def partial_label_condition(targets: Any, labels: Any) -> bool:
-    """Tell whether one linearised round on candidate sets can classify every training sample right (J8).
+    """Tell whether one linearised round on candidate sets can classify every training sample right.
 
     That is so iff the true label is a full candidate of every sample of its class and no other label is: then
     only the true label has the largest average in its class. If two labels are candidates of all samples of
-    a class they tie, as when classes are confused in pairs (claim J9). It is necessary always, and sufficient
+    a class they tie, as when classes are confused in pairs (groups of two). It is necessary always, and sufficient
     where candidates are equally frequent overall; else a label that is frequent elsewhere can win by
     ``(s_3 − s_2)`` times its excess, where clusters are few and the ridge penalty large.
 

@@ -1,4 +1,4 @@
-"""The MAP view: distillation and label smoothing as a posterior mode under a Dirichlet prior (section 3)."""
+"""The MAP view: distillation and label smoothing as a posterior mode under a Dirichlet prior."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def dirichlet_mode(concentration: Any) -> Array:
         If a concentration is below 1 or a row is all ones.
     """
     values = as_real_array(concentration, "concentration")
-    excess = values - 1
+    if values.ndim < 1 or values.shape[-1] == 0:
+        raise InputError(f"concentration must have a last axis of classes; got shape {values.shape}.")
+    excess = (values - 1) / max(1.0, float(values.max(initial=1.0)))  # whose sum cannot overflow
     total = excess.sum(axis=-1, keepdims=True)
     if values.size and (excess.min() < 0 or total.min() <= 0):
         raise InputError(
@@ -52,7 +54,7 @@ def label_posterior(labels: Any, prior: Any, strength: float) -> Array:
 
     References
     ----------
-    Zhang & Sabuncu 2020, section 4; claims Z1, Z2. Its mode is `mixed_targets` at α = γ/(1 + γ).
+    Zhang & Sabuncu 2020, section 4; Its mode is `mixed_targets` at α = γ/(1 + γ).
     """
     gamma = check_positive(strength, "strength")
     p = as_real_array(prior, "prior")
@@ -64,19 +66,19 @@ def label_posterior(labels: Any, prior: Any, strength: float) -> Array:
 
 
 def distillation_weight(strength: float) -> float:
-    """Weight ``α = γ/(1 + γ)`` of the teacher that a prior of strength γ amounts to (Z1)."""
+    """Weight ``α = γ/(1 + γ)`` of the teacher that a prior of strength γ amounts to."""
     gamma = check_positive(strength, "strength")
     return gamma / (1 + gamma)
 
 
 def prior_strength(weight: float) -> float:
-    """Strength ``γ = α/(1 − α)`` of the prior that a teacher of weight α in [0, 1) stands for (Z1)."""
+    """Strength ``γ = α/(1 − α)`` of the prior that a teacher of weight α in [0, 1) stands for."""
     alpha = check_fraction(weight, "weight", below_one=True)
     return alpha / (1 - alpha)
 
 
 def beta_mean(shape: float) -> float:
-    """Mean ``a/(a + 1)`` of the label's mass under Beta(a, 1) (Z4)."""
+    """Mean ``a/(a + 1)`` of the label's mass under Beta(a, 1)."""
     a = check_positive(shape, "shape")
     return a / (a + 1)
 

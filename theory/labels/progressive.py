@@ -1,4 +1,4 @@
-"""Progressive self-distillation: growing trust in one's own past (Kim et al. 2021; section 5)."""
+"""Progressive self-distillation: growing trust in one's own past (Kim et al. 2021)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def progressive_weight(epoch: int, epochs: int, final: float = 0.8, schedule: Sc
 
 
 def gradient_rescaling(past: Any, present: Any, weight: Any) -> Any:
-    """Factor on plain cross-entropy's gradient at the label: ``1 − α (1 − p_{t−1})/(1 − p_t)`` (K3).
+    """Factor on plain cross-entropy's gradient at the label: ``1 − α (1 − p_{t−1})/(1 − p_t)``.
 
     Below 0 where the network has become surer of the label than it was by more than 1/α allows: there the
     progressive target pulls back. Where ``present`` is 1, cross-entropy's gradient vanishes and the factor
@@ -73,6 +73,11 @@ def gradient_rescaling(past: Any, present: Any, weight: Any) -> Any:
     for values, name in ((p_past, "past"), (p_now, "present"), (alpha, "weight")):
         if values.size and not (values.min() >= 0 and values.max() <= 1):
             raise InputError(f"every {name} must lie in [0, 1]; got {values.min():g} … {values.max():g}.")
+    if p_past.shape != p_now.shape or alpha.shape not in ((), p_now.shape):
+        raise InputError(
+            f"past and present must have one entry a sample, and weight one or as many; got shapes {p_past.shape}, "
+            f"{p_now.shape} and {alpha.shape}."
+        )
     pull = alpha * (1 - p_past)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(pull == 0, 1.0, 1 - pull / (1 - p_now))

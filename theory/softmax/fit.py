@@ -8,6 +8,9 @@ from typing import Any
 from ..base.probabilities import softmax
 from ..base.validation import Array, InputError, as_matrix
 
+# A fit that is further from stationary than this is warned of.
+DOUBTFUL = 1e-5
+
 
 class SoftmaxAccuracyWarning(UserWarning):
     """A softmax regression is stationary only to a few digits: its penalty is too small for double precision."""

@@ -22,15 +22,13 @@ from ..base.validation import (
     check_positive,
 )
 from ..spectra.spectrum import Spectrum, as_spectrum
-from .fit import SoftmaxAccuracyWarning, SoftmaxFit
+from .fit import DOUBTFUL, SoftmaxAccuracyWarning, SoftmaxFit
 from .linearised import fit_linearised
 from .newton import Design, solve_softmax
 from .operators import EigenbasisDesign, FactorDesign, GramDesign
 from .pivoted_cholesky import PivotedCholesky, largest_eigenvalue_bound
 
 TOLERANCE = 1e-9
-# A fit that is further from stationary than this is warned of.
-_DOUBTFUL = 1e-5
 # Dual coefficients are used where the gram is well conditioned and the penalty is not far smaller.
 _LARGEST_RATIO, _LEAST_PIVOT = 1e6, 1e-8
 _LEAST_RIDGE = 1e-280
@@ -158,12 +156,15 @@ class SoftmaxRegression:
                     "start must be a fit of the same problem, with as many samples and classes; give none to "
                     "start from zero."
                 )
-            begin = design.adjoint(start.dual * self.unit**2 / design.sample_weights)
+            warm = design.adjoint(start.dual * self.unit * self.unit / design.sample_weights)
+            begin = (
+                warm if np.isfinite(warm).all() else begin
+            )  # features of 1e160 take dual coefficients to 0
         k = t.shape[1]
         state, found, change, steps = solve_softmax(design, t - 1 / k, ridge, begin, tolerance)
         outputs = 1 / k + found
         stationarity = self._stationarity(t, outputs)
-        if stationarity > max(_DOUBTFUL, 10 * tolerance):
+        if stationarity > max(DOUBTFUL, 10 * tolerance):
             warnings.warn(
                 f"the softmax regression is stationary only to {stationarity:.2g}: a ridge of {self.ridge:g} is so "
                 "small against the features that rounding decides. One more step would change an output by "
