@@ -1,4 +1,4 @@
-"""The exact softmax on clustered features: one unknown a (class, given label), whatever n is (J1, J6)."""
+"""The exact softmax on clustered features: one unknown for each class and given label, however many samples."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ClusteredFit:
     outputs : ndarray (K, K, K)
         ``[k, j]`` are the outputs of the samples of class k with given label j; NaN where no sample is.
     stationarity : float
-        As in `SoftmaxFit` (claim J1).
+        As in `SoftmaxFit`.
     """
 
     outputs: Array
@@ -131,7 +131,7 @@ def distill_clustered_softmax(
 
     References
     ----------
-    Jeong & Chung 2025, section 4; claims J1, J6.
+    Jeong & Chung 2025, section 4; claims J1, J6 (docs: claims).
 
     Examples
     --------

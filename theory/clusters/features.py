@@ -1,4 +1,4 @@
-"""Clustered features: self-distillation as label averaging, in closed form for any sample size (J3-J11)."""
+"""Clustered features: self-distillation as label averaging, in closed form for any sample size."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ClusteredFeatures:
 
     References
     ----------
-    Jeong & Chung 2025, section 4; claims J3-J11. The superclass level is ours.
+    Jeong & Chung 2025, section 4; claims J3 to J11 (docs: claims). The superclass level is ours.
 
     Examples
     --------
@@ -141,7 +141,7 @@ class ClusteredFeatures:
         return gram
 
     def gram_eigenvalues(self) -> Array:
-        """Distinct eigenvalues of the gram, from the least averaging level to the most (claim J3).
+        """Distinct eigenvalues of the gram, from the least averaging level to the most.
 
         ``1 − c``, ``1 − c + n(c − d)``, ``1 − c + n(c − d) + N d``; with superclasses ``1 − c``,
         ``1 − c + n(c − b)``, that ``+ g n (b − d)``, that ``+ N d``.
@@ -157,20 +157,20 @@ class ClusteredFeatures:
         return -np.diff([*levels, 0])
 
     def smoother_eigenvalues(self) -> Array:
-        """``s_i = e_i / (e_i + K λ N)`` of the linearised smoother (claims J2, J3)."""
+        """``s_i = e_i / (e_i + K λ N)`` of the linearised smoother."""
         values = np.maximum(self.gram_eigenvalues(), 0.0)
         return values / (values + self.n_classes * self.ridge * self.n_samples)
 
     def averaging_weights(self, rounds: int) -> Array:
         """Weights of a sample's outputs on: its own label, its class, (its superclass,) all labels, uniform.
 
-        They sum to 1 (claim J4).
+        They sum to 1.
         """
         powers = self.smoother_eigenvalues() ** check_count(rounds, "rounds", least=0)
         return np.diff([0.0, *powers, 1.0])
 
     def outputs(self, corruption: Any, rounds: int) -> Array:
-        """Outputs after t rounds, with softmax linearised (claim J4).
+        """Outputs after t rounds, with softmax linearised.
 
         Parameters
         ----------
@@ -285,7 +285,7 @@ class ClusteredFeatures:
         return self._leads(corruption).accuracy(weights)
 
     def critical_rounds(self, corruption: Any) -> float:
-        """``t* = log(1 + 1/gap) / log(s_2/s_1)`` for the gap of the corruption (claim J5); ∞ if never (J7).
+        """``t* = log(1 + 1/gap) / log(s_2/s_1)`` for the gap of the corruption; ∞ if the gap is not above 0.
 
         Every training sample is classified right iff ``t > t*``, if given labels are equally frequent and
         classes have no superclasses. Else :meth:`minimum_rounds` decides without it.
@@ -303,7 +303,7 @@ class ClusteredFeatures:
         """Least number of rounds after which every training sample is classified right; ∞ if never.
 
         Decided from the signs of the margins as sums of powers of the smoother's eigenvalues, so it also
-        holds with superclasses and where given labels are not equally frequent (claims J5, J7).
+        holds with superclasses and where given labels are not equally frequent.
         """
         return first_positive_round(self._margin_coefficients(corruption), self._smoother_logarithms())
 
@@ -319,7 +319,7 @@ class ClusteredFeatures:
         )
 
     def spread_ratio(self, rounds: int) -> float:
-        """Spread of outputs inside a class over spread between classes: ``(s_1/s_2)^t`` (claim J10).
+        """Spread of outputs inside a class over spread between classes: ``(s_1/s_2)^t``.
 
         Both in units of the given labels' own spreads.
         """

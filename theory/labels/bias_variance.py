@@ -54,7 +54,7 @@ def bias_variance(probabilities: Any, targets: Any) -> Decomposition:
 
     References
     ----------
-    Heskes 1998; Zhou et al. 2021, section 3; claim W1.
+    Heskes 1998; Zhou et al. 2021, section 3; claim W1 (docs: claims).
 
     Examples
     --------

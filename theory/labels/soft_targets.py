@@ -125,7 +125,7 @@ def mixed_targets(labels: Any, probabilities: Any, weight: Any, *, check: bool =
 
     References
     ----------
-    Zhang & Sabuncu 2020, section 4; Kim et al. 2021, equation 2; claims Z1, Z3, K1.
+    Zhang & Sabuncu 2020, section 4; Kim et al. 2021, equation 2; claims Z1, Z3, K1 (docs: claims).
 
     Examples
     --------
@@ -170,7 +170,7 @@ def beta_targets(labels: Any, confidence: Any, draws: Any, n_classes: int, *, ch
 
     References
     ----------
-    Zhang & Sabuncu 2020, section 6 and their code; claims Z4, Z5.
+    Zhang & Sabuncu 2020, section 6 and their code; claims Z4, Z5 (docs: claims).
 
     Examples
     --------
@@ -229,7 +229,7 @@ def soft_label_weights(
 
     References
     ----------
-    Zhou et al. 2021, equation 6 and their code; claim W3.
+    Zhou et al. 2021, equation 6 and their code; claim W3 (docs: claims).
     """
     student_loss, teacher_loss = as_arrays(student_loss=student_loss, teacher_loss=teacher_loss, check=check)
     if check:

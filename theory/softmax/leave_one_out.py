@@ -14,7 +14,7 @@ from .linearised import distill_linearised
 def leave_one_out_outputs(spectrum: Spectrum, ridge: float) -> Array:
     """Linearised output of each sample from a fit to all other samples (ours; ridge's exact identity).
 
-    ``(ŷ_i − S_ii y_i)/(1 − S_ii)`` with the smoother of claim J2: the sample's own, perhaps wrong, label has
+    ``(ŷ_i − S_ii y_i)/(1 − S_ii)`` with the smoother of the linearised fit: the sample's own, perhaps wrong, label has
     no say in it. In clustered features the largest output is then the true class wherever the gap is positive
     and classes have well above ``1/gap`` samples, while the fit itself keeps a wrong label among the two
     largest outputs of every mislabelled sample.

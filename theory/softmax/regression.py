@@ -225,7 +225,7 @@ def fit_softmax_regression(
     features : array (N, p), optional
         In place of the gram.
     linearised : bool
-        Replace softmax(v) by ``1/K + v/K``: kernel ridge on centred targets (claim J2). Its outputs can leave
+        Replace softmax(v) by ``1/K + v/K``: kernel ridge on centred targets. Its outputs can leave
         [0, 1] and are then no targets: `distill_linearised` makes all rounds at once.
     start : SoftmaxFit, optional
         A fit of the same problem to other targets, to start from.
@@ -244,7 +244,7 @@ def fit_softmax_regression(
 
     References
     ----------
-    Jeong & Chung 2025, section 3; claims J1, J2.
+    Jeong & Chung 2025, section 3; claims J1, J2 (docs: claims).
 
     Examples
     --------
