@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from sklearn import datasets as bundled
@@ -81,8 +82,14 @@ def _sinusoid(n: int, rng: np.random.Generator) -> tuple[Array, Array]:
     return x[:, None], np.sin(2 * np.pi * x)
 
 
+@lru_cache(1)
+def _digits() -> tuple[Array, Array]:
+    """Read the digits once: experiments draw from them a thousand times."""
+    return bundled.load_digits(return_X_y=True)
+
+
 _SOURCES: dict[str, tuple[Callable[[int, np.random.Generator], tuple[Array, Array]], int]] = {
-    "digits": (lambda _n, _rng: bundled.load_digits(return_X_y=True), 10),
+    "digits": (lambda _n, _rng: _digits(), 10),
     "breast_cancer": (lambda _n, _rng: bundled.load_breast_cancer(return_X_y=True), 2),
     "wine": (lambda _n, _rng: bundled.load_wine(return_X_y=True), 3),
     "two_moons": (_two_moons, 2),

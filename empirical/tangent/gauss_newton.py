@@ -10,13 +10,11 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import torch
 from torch import Tensor, nn
 
-from ...theory import distill_to_tolerance
 from ...theory.base.validation import Array, InputError, as_targets, check_positive
-from ...theory.spectra.spectrum import Spectrum
+from ...theory.distillation.multiplier import penalty_for_error
 from ..training.ensemble import Parameters
 from .features import TangentFeatures, linear_layers, tangent_features
 from .kernel import combine, tangent_kernel
@@ -59,9 +57,14 @@ class _Point:
 
     displacement: Parameters
     features: TangentFeatures
-    gram: Array
+    eigenvalues: Array  # of J Jᵀ / n
+    vectors: Array
     values: Array
     slope: Array  # J (θ − θ_0)
+
+    def residual(self, targets: Array) -> Array:
+        """What is left for the linearised network to fit, in eigenvectors of its kernel."""
+        return np.asarray(self.vectors.T @ (targets - self.values + self.slope))
 
 
 class CentredNetwork:
@@ -171,27 +174,29 @@ class CentredNetwork:
     def _linearise(self, displacement: Parameters) -> _Point:
         self._move(displacement)
         features = tangent_features(self.network, self.inputs, self._layers)
+        eigenvalues, vectors = np.linalg.eigh(combine(features, features, "mean").numpy() / len(self.inputs))
         return _Point(
             displacement,
             features,
-            combine(features, features, "mean").numpy(),
+            np.maximum(eigenvalues, 0.0),
+            vectors,
             features.outputs[:, 0].numpy() - self._offset,
             features.push(displacement).numpy(),
         )
 
     def _linear_penalty(self, point: _Point, y: Array, epsilon: float) -> float | None:
         """The c at which the linearised network's optimum has error ε; None if no c does."""
-        spectrum = Spectrum.from_gram(point.gram, y - point.values + point.slope)
-        if spectrum.null_energy >= len(y) * epsilon:
+        d, weights = point.eigenvalues, point.residual(y) ** 2
+        seen = d > len(d) * np.finfo(float).eps * d.max()
+        budget = len(y) * epsilon - weights[~seen].sum()
+        excess = weights[seen].sum() - budget
+        if budget <= 0 or excess <= 0:
             return None
-        multipliers = distill_to_tolerance(spectrum, epsilon, max_rounds=1).multipliers
-        return float(multipliers[0]) if len(multipliers) and multipliers[0] > 0 else None
+        return float(penalty_for_error(d[seen], weights[seen], np.array(budget), np.array(excess)))
 
     def _descend(self, point: _Point, y: Array, penalty: float) -> Parameters:
         """One Gauss-Newton step on the penalised objective, shortened until it descends."""
-        n = len(y)
-        system = point.gram + n * penalty * np.eye(n)
-        dual = scipy.linalg.solve(system, y - point.values + point.slope, assume_a="pos")
+        dual = point.vectors @ (point.residual(y) / (len(y) * (point.eigenvalues + penalty)))
         target = point.features.pull(torch.from_numpy(dual))
         old = np.mean((point.values - y) ** 2) + penalty * _square(point.displacement)
         length = 1.0

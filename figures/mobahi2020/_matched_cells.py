@@ -33,7 +33,7 @@ def configurations(scale: Scale) -> list[MatchedConfig]:
     problems = scale.choose(smoke=PROBLEMS[1:3], quick=PROBLEMS, full=PROBLEMS)
     draws = scale.choose(smoke=2, quick=3, thorough=10, full=20)
     every = scale.choose(smoke=EPSILONS[1:3], quick=EPSILONS, thorough=FINE, full=FINE)
-    widths = scale.choose(smoke=(16, 48), quick=(32, 128, 512), thorough=(32, 64, 128, 256, 512), full=WIDE)
+    widths = scale.choose(smoke=(32, 64), quick=(32, 128, 512), thorough=(32, 64, 128, 256, 512), full=WIDE)
     if scale.name in ("smoke", "quick"):
         middle = (every[-1] if scale.name == "smoke" else MIDDLE,)
         sizes = [(widths[0], 2, every), *((width, 2, middle) for width in widths[1:]), (widths[1], 1, middle)]
