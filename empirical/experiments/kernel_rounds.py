@@ -96,7 +96,7 @@ def losses_on_test(data: Data, predictions: Array) -> Array:
 
 
 def sklearn_deviation(gram: Array, run: Trajectory) -> float:
-    """Largest difference from scikit-learn kernel ridge refitted to its own fits, over all rounds (M4)."""
+    """Largest difference from scikit-learn kernel ridge refitted to its own fits, over all rounds."""
     fit, worst = run.fitted(0), 0.0
     for t, c in enumerate(run.multipliers, start=1):
         fit = KernelRidge(kernel="precomputed", alpha=len(gram) * c).fit(gram, fit).predict(gram)

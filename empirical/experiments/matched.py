@@ -54,8 +54,8 @@ class MatchedConfig:
     value_noise : float
         Standard deviation added to the sinusoid.
     activation : str
-        Smooth by default: the optimum of a network with kinks (ReLU) lies on them, where no gradient vanishes
-        and no method can tell that it has arrived.
+        Smooth by default: the optimum of a network with kinks (ReLU) lies on them, where no gradient vanishes,
+        so that no fit can be certified. "sharp gelu" comes within 0.011 of ReLU and can.
     max_rounds : int
         A network that has not collapsed after so many rounds is stopped, and its result says so.
     """

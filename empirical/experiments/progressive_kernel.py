@@ -28,13 +28,13 @@ class ProgressiveKernel:
         A two-class set; targets are −1 and 1.
     n_train, n_test : int
     width : int
-        Of two hidden layers, NTK parametrisation.
+        Units of each of the two hidden layers, in NTK parametrisation.
     epochs, steps : int
-        T, and gradient steps an epoch.
+        Number of epochs, and of gradient steps in each.
     final : float
-        α_T, reached linearly.
+        Weight of the network's own past outputs in the last epoch's targets; it grows linearly from epoch 1.
     rate : float
-        ``2 η d_max``, the share of the fastest direction that a step takes.
+        Share of its distance to the targets that one step takes along the fastest direction: ``2 η d_max``.
     seeds : tuple of int
     """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .perceptrons import NTKLinear
+from .perceptrons import NTKLinear, SharpGELU
 
-_ELEMENTWISE = (nn.ReLU, nn.GELU, nn.Tanh, nn.Identity)
+_ELEMENTWISE = (nn.ReLU, nn.GELU, SharpGELU, nn.Tanh, nn.Identity)
 
 
 def is_perceptron(network: nn.Module) -> bool:

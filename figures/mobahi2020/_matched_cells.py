@@ -26,7 +26,7 @@ Values = npt.NDArray[np.float64]
 
 
 def configurations(scale: Scale) -> list[MatchedConfig]:
-    """Every problem and draw: all ε at the smallest width, and wider or shallower networks at one ε.
+    """Every problem and draw: all ε at the smallest width, and wider, shallower or nearly ReLU networks at one ε.
 
     The larger scales measure every ε at every width and depth.
     """
@@ -45,6 +45,13 @@ def configurations(scale: Scale) -> list[MatchedConfig]:
         for epsilon in epsilons
         for data, noise in problems
         for draw in range(draws)
+    ] + [
+        MatchedConfig(
+            data, middle, widths[1], 1000 * scale.seed + draw, label_noise=noise, activation="sharp gelu"
+        )
+        for middle in (every[-1] if scale.name == "smoke" else MIDDLE,)
+        for data, noise in problems
+        for draw in range(min(draws, 2) if scale.name != "full" else draws)
     ]
 
 
@@ -52,7 +59,7 @@ def measure_networks(scale: Scale) -> xr.Dataset:
     """Measure every configuration and stack them along `cell`; `draw` names the independent samples of data."""
     configs = configurations(scale)
     data = xr.concat(scale.map(measure_matched, configs), dim="cell", join="outer")
-    for name in ("data", "epsilon", "width", "depth", "seed"):
+    for name in ("data", "epsilon", "width", "depth", "activation", "seed"):
         data[name] = "cell", [getattr(config, name) for config in configs]
     return data.assign(draw=("cell", [f"{config.data}, draw {config.seed}" for config in configs]))
 
@@ -85,7 +92,8 @@ def predicted_rounds(data: xr.Dataset) -> dict[str, Values]:
     """
     measured = data["rounds"].sel(source="network").values
     epsilon = data["epsilon"].values
-    size = np.array([f"{w} {d}" for w, d in zip(data["width"].values, data["depth"].values, strict=True)])
+    parts = [data[name].values.astype(str) for name in ("width", "depth", "activation")]
+    size = np.array([" ".join(part) for part in zip(*parts, strict=True)])
     alike = (epsilon[:, None] == epsilon) & (data["data"].values[:, None] == data["data"].values)
     others = alike & (size[:, None] == size) & ~np.eye(len(epsilon), dtype=bool)
     rounds = {name: data["rounds"].sel(source=name).values for name in data["source"].values}

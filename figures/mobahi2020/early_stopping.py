@@ -91,7 +91,7 @@ def draw(data: xr.Dataset) -> Figure:
         data["distilled_error"], data["distilled_ratio"][:, pair], "o-", markersize=4, color=THEORY,
         label="rounds of distillation",
     )  # fmt: skip
-    ratios.axhline(float(data["limit"][pair]), color=BOUND, linestyle=":", label="ratio of eigenvalues (M12)")
+    ratios.axhline(float(data["limit"][pair]), color=BOUND, linestyle=":", label="ratio of eigenvalues")
     ratios.set(
         xlabel="mean squared error on the given targets", ylabel="ratio of neighbouring filter entries"
     )

@@ -137,7 +137,11 @@ def draw(data: xr.Dataset) -> Figure:
 
 def _draw_curves(axes: Axes, data: xr.Dataset) -> None:
     epsilon = MIDDLE if (data["epsilon"] == MIDDLE).any() else float(data["epsilon"].min())
-    at = data.isel(cell=np.flatnonzero((data["epsilon"] == epsilon) & (data["depth"] == 2)))
+    at = data.isel(
+        cell=np.flatnonzero(
+            (data["epsilon"] == epsilon) & (data["depth"] == 2) & (data["activation"] == "gelu")
+        )
+    )
     width = int(at["width"].max())
     at = at.isel(cell=np.flatnonzero(at["width"] == width))
     for i, name in enumerate(dict.fromkeys(at["data"].values)):

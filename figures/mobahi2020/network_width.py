@@ -28,7 +28,11 @@ def measure(scale: Scale) -> xr.Dataset:
     """Networks of two hidden layers at one ε, at every width: the same that the collapse is measured on."""
     data = measure_networks(scale)
     epsilon = MIDDLE if (data["epsilon"] == MIDDLE).any() else float(data["epsilon"].min())
-    kept = data.isel(cell=np.flatnonzero((data["epsilon"] == epsilon) & (data["depth"] == 2)))
+    kept = data.isel(
+        cell=np.flatnonzero(
+            (data["epsilon"] == epsilon) & (data["depth"] == 2) & (data["activation"] == "gelu")
+        )
+    )
     return kept.assign_attrs(epsilon=epsilon)
 
 

@@ -73,7 +73,7 @@ def expected_ramp(clean: np.ndarray, scores: np.ndarray) -> float:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """One fit with another kernel is the fit of many rounds, and its bound is above the error."""
+    """The one-round kernel gives the same fit, its trace falls, and its bound says nothing."""
     kernel, bound = "selfdistill.theory.one_round_kernel", "selfdistill.theory.generalization_bound"
     return [
         Claim.theorem("M13", "One scikit-learn fit with the one-round kernel gives the fit of round t.", 0.0,
@@ -102,7 +102,7 @@ def draw(data: xr.Dataset) -> Figure:
     ):  # fmt: skip
         kernel.plot(rounds, data[name] / data[name][0], "o-", markersize=3, color=colour, label=label)
     kernel.set(ylabel="relative to round 1", title="The one-round kernel of every round", yscale="log")
-    bound.plot(rounds, data["bound"], "o-", markersize=3, color=THEORY, label="bound (M20)")
+    bound.plot(rounds, data["bound"], "o-", markersize=3, color=THEORY, label="Rademacher bound")
     bound.plot(rounds, data["complexity"], color=BOUND, linestyle="--", label="its complexity term")
     bound.plot(rounds, data["training_error"], color=BOUND, linestyle=":", label="its training error")
     bound.plot(rounds, data["test_ramp"], "s", markersize=4, color=MEASURED, label="test ramp loss")

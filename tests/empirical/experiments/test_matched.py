@@ -17,7 +17,8 @@ from selfdistill.empirical.experiments.matched import (
     matched_network,
     measure_matched,
 )
-from selfdistill.empirical.networks.perceptrons import convnet, mlp
+from selfdistill.empirical.networks.perceptrons import ACTIVATIONS, convnet, mlp
+from selfdistill.empirical.networks.stacked import is_perceptron
 from selfdistill.empirical.tangent.gauss_newton import CentredNetwork
 from selfdistill.theory import InputError, Spectrum, distill_to_tolerance
 
@@ -143,3 +144,13 @@ def test_a_fit_that_runs_out_of_steps_says_so():
     fit = CentredNetwork(network, x).fit_to_error(y, 0.001, max_steps=2)
     assert not fit.converged
     assert fit.steps == 2
+
+
+def test_the_sharp_activation_is_smooth_and_nearly_relu():
+    x = torch.linspace(-3, 3, 10_001, dtype=torch.float64, requires_grad=True)
+    y = ACTIVATIONS["sharp gelu"]()(x)
+    assert (y - x.relu()).abs().max() < 0.011
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    assert slope.diff().abs().max() < 0.02  # no kink
+    network = mlp(3, 1, (8,), activation="sharp gelu")
+    assert is_perceptron(network)
