@@ -93,12 +93,12 @@ def claims(data: xr.Dataset) -> list[Claim]:
     return [
         *found,
         Claim.from_samples(
-            "J13", f"at noise rate {HIGH:g} one round on the largest left-out output (ours) is at least as good as the "
-            "best of all rounds, on average over noise models", lead[LEFT_OUT][:, high].mean(axis=1), relation="≥",
+            "J13b", f"at noise rate {HIGH:g} one round on the largest left-out output (ours) is at least as good as "
+            "the best of all rounds, on average over noise models", lead[LEFT_OUT][:, high].mean(axis=1), relation="≥",
             source="selfdistill.theory.leave_one_out_targets", precondition=converged,
         ),
         Claim.from_samples(
-            "J8", "the partial-label student that starts from the teacher and the one that starts from zero have the "
+            "J13", "the partial-label student that starts from the teacher and the one that starts from zero have the "
             "same test accuracy to one point in every cell, once both have converged", np.abs(starts).max(axis=1),
             relation="≤", predicted=0.01, source=SOURCE, precondition=converged,
             note="largest difference over cells, one a seed.",

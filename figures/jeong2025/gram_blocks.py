@@ -18,7 +18,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from ...empirical.experiments.learned_features import FeatureKind, ProbeData, digits_features
-from ...theory import ClusteredFeatures, superclass_groups
+from ...theory import ClusteredFeatures
 from ...theory.labels.noise import LINKAGE_CUT
 from ..claim import Claim
 from ..reference import Array
@@ -86,7 +86,6 @@ def measure(scale: Scale) -> xr.Dataset:
             "correlation": (("kind", "class", "other_class"), correlations),
             "tree": (("merge", "column_of_tree"), tree),
             "tree_order": ("class", order),
-            "superclass": ("class", superclass_groups(data.features, data.labels, data.n_classes)),
         },
         coords={"features": ["model", "noisy clusters", "digits"], "kind": list(KINDS)},
         attrs={"per_class": per_class},
@@ -94,11 +93,8 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """The model's eigenvalues, those of draws around it, and the superclasses of the tree."""
+    """The model's eigenvalues, and those of draws around it."""
     predicted = data["predicted_eigenvalue"].values
-    tree, groups = data["tree"].values, data["superclass"].values
-    cut = hierarchy.fcluster(tree, LINKAGE_CUT * tree[:, 2].max(), "distance")
-    together = (cut[:, None] == cut) & (groups[:, None] != groups)
     draws = data["leading_deviation"]
     return [
         Claim.theorem(
@@ -118,13 +114,6 @@ def claims(data: xr.Dataset) -> list[Claim]:
             source="selfdistill.theory.ClusteredFeatures.draw_features",
             note=f"Mean absolute deviation over the K, one sample a draw; with sign {float(draws.mean()):+.3f}: noise "
             "spreads eigenvalues apart.",
-        ),
-        Claim.theorem(
-            "J8",
-            "Classes that the tree, cut at 0.8 of its height, puts together are in one superclass.",
-            0.0,
-            float(together.sum()),
-            source="selfdistill.theory.superclass_groups",
         ),
     ]
 
