@@ -29,7 +29,7 @@ class KernelRounds:
     epsilon : float
         Mean squared training error of every round.
     gamma : float
-        Of the RBF kernel, times the number of input columns.
+        Parameter γ of the RBF kernel, times the number of input columns.
     """
 
     data: str

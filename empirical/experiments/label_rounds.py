@@ -55,7 +55,7 @@ class LabelRounds:
         How often a probe is trained; round 1 learns the given labels.
     n_train, n_test : int
     seed : int
-        Of the split, the features and the noise.
+        Decides the split, the features and the noise.
     students : tuple of str
         Of `STUDENTS`, which to train once on refined targets. The teacher's two largest outputs are candidates
         of the partial-label loss, started from the teacher's weights or from zero, or soft targets of one half

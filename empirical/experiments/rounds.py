@@ -49,7 +49,7 @@ class RoundsConfig:
     network : str
         One of `architectures.Network`.
     seeds : tuple of int
-        One a member: its split of the data, its label noise, its initialisation, its order of minibatches.
+        One for each network: it decides its split of the data, label noise, initialisation and minibatches.
     rounds : int
         How often the network is trained; round 1 learns the given labels.
     n_train, n_validation, n_test : int

@@ -40,9 +40,9 @@ def densenet(depth: int, n_outputs: int, *, channels: int = 3, growth: int = 12)
         6·k + 4 for k layers a block: 100 is the papers' (0.77 million parameters at growth 12), 10 the least.
     n_outputs : int
     channels : int
-        Of the images.
+        Channels of the input images.
     growth : int
-        Channels that every layer adds.
+        How many channels every layer adds.
 
     Raises
     ------

@@ -67,7 +67,7 @@ def resnet(depth: int, n_outputs: int, *, channels: int = 3, width: int = 64) ->
         50 has bottleneck blocks, whose outputs have four times the channels.
     n_outputs : int
     channels : int
-        Of the images.
+        Channels of the input images.
     width : int
         Channels of the first stage; 64 is the paper's, 8 makes a toy.
 
@@ -100,7 +100,7 @@ def vgg(n_outputs: int, *, channels: int = 3, width: int = 64) -> nn.Sequential:
     ----------
     n_outputs : int
     channels : int
-        Of the images.
+        Channels of the input images.
     width : int
         Channels of the first stage; 64 is the paper's.
 

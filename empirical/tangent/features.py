@@ -17,18 +17,18 @@ Linear = nn.Linear | NTKLinear
 
 @dataclass(frozen=True, eq=False)
 class LinearFeatures:
-    """One linear layer on n points: ``∂f_p/∂W = δ_p aᵀ`` and ``∂f_p/∂b = bias_scale · δ_p``.
+    """What one linear layer adds to the tangent kernel: ``∂f_p/∂W = δ_p aᵀ`` and ``∂f_p/∂b = bias_scale · δ_p``.
 
     Attributes
     ----------
     name : str
-        Of the layer in its network.
+        The layer's name in its network.
     inputs : Tensor (n, fan_in)
-        a, as multiplied by the weights.
+        The vectors a that the weights are multiplied with.
     deltas : Tensor (n, k, fan_out)
-        δ, the gradient of each output in the layer's pre-activation.
+        The vectors δ: gradient of each output p with respect to the layer's pre-activation.
     bias_scale : float
-        0 without a bias.
+        Factor of the bias in the pre-activation; 0 for a layer without one.
     """
 
     name: str
@@ -47,7 +47,7 @@ class TangentFeatures:
     jacobian : Tensor (n, k, p) or None
         Gradients in all parameters that are not a linear layer's.
     outputs : Tensor (n, k)
-        Of the network itself.
+        Outputs of the network at the points.
     """
 
     layers: list[LinearFeatures]

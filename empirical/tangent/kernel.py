@@ -58,7 +58,7 @@ def tangent_kernel(
     Returns
     -------
     ndarray (n, m) or (n, m, k, k)
-        In the network's floating-point type.
+        The kernel, in the network's floating-point type.
 
     Raises
     ------

@@ -43,9 +43,9 @@ def build_network(
     Parameters
     ----------
     name : str
-        One of `Network`.
+        One of the names in `Network`.
     shape : tuple of int
-        Of one input.
+        Shape of one input.
     n_classes : int
         Outputs.
     hidden : tuple of int

@@ -63,7 +63,7 @@ class Ensemble:
         device : str or torch.device
             "cuda" is this worker's own GPU, see `devices.own_device`.
         dtype : torch.dtype, optional
-            Of parameters and buffers; float32 unless the network says otherwise.
+            Type of parameters and buffers; float32 unless the network says otherwise.
         at_once : int, optional
             Run at most so many members together. All is best for small networks; one by one for those
             that fill the machine alone.
@@ -158,7 +158,7 @@ class Ensemble:
         inputs : Tensor (M, n, ...)
             `share` gives all members the same inputs at no cost.
         parameters : dict, optional
-            In place of the ensemble's own, for differentiation.
+            Parameters to use in place of the ensemble's own, so that one can differentiate in them.
         """
         given = self.parameters if parameters is None else parameters
         if self._batched:
@@ -177,7 +177,7 @@ class Ensemble:
         Parameters
         ----------
         loss : callable
-            Of one member's outputs (n, k) and targets.
+            Function of one member's outputs (n, k) and targets.
         inputs : Tensor (M, n, ...)
         targets : nested Tensor (M, n, ...)
         computed_in : torch.dtype, optional

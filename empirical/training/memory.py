@@ -66,7 +66,7 @@ def member_groups(
     ----------
     ensemble : Ensemble
     inputs : Tensor (n, ...)
-        Of one member.
+        Training inputs of one member.
     config : TrainingConfig
     memory : float, optional
         Bytes; 80 % of what the device has free if not given.
