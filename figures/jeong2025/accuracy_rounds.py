@@ -116,6 +116,7 @@ def draw(data: xr.Dataset) -> Figure:
         bottom.axhline(0, color="0.7", lw=0.8, zorder=0)
         possible(top, 0.0, 100.0)
         top.set_title(name)
+        bottom.set_title(f"change at noise rate {data['rate'].values[-1]:g}")
     axes[0, 0].set_ylabel("test accuracy (%)")
     axes[1, 0].set_ylabel("change since round 1 (points)")
     axes[1, 0].plot([], [], color="0.3", lw=1.2, label="predicted")

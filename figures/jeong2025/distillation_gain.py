@@ -109,7 +109,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
 def draw(data: xr.Dataset) -> Figure:
     """Gains against noise rate, one column a noise model: test points above, wrongly labelled ones below."""
     figure, axes = new_figure(3, 2, width=4.0, height=3.1)
-    last = int(data["round"][-1])
+    last, places = int(data["round"][-1]), ("test points", "wrong labels")
     rates, models = data["rate"].values, data["noise"].values
     for row, part in enumerate(("test", "wrong label")):
         rounds, students = gains(data, part)
@@ -129,8 +129,8 @@ def draw(data: xr.Dataset) -> Figure:
                     ms=4, lw=0.9, capsize=2, color=COLOURS[number], label=name,
                 )  # fmt: skip
             panel.axhline(0, color="0.7", lw=0.8, zorder=0)
-            panel.set(title=f"{model} noise" if row == 0 else None, xlabel="noise rate η" if row else None)
-    axes[0, 0].set_ylabel("gain on test points (points)")
-    axes[1, 0].set_ylabel("gain on wrongly labelled\ntraining points (points)")
+            panel.set(title=f"{model} noise, {places[row]}", xlabel="noise rate η" if row else None)
+    for panel in axes[:, 0]:
+        panel.set_ylabel("gain in accuracy (points)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
