@@ -160,7 +160,7 @@ def _draw_fits(axes: Axes, data: xr.Dataset) -> None:
     for i, epsilon in enumerate(e for e in EPSILONS if e <= 0.08):
         rows = np.flatnonzero(narrow & (data["epsilon"].values == epsilon))
         if len(rows):
-            there = np.isfinite(z[rows]).any(axis=0)
+            there = np.isfinite(z[rows]).any(axis=0) & (np.median(progress[rows], axis=0) <= 1)
             axes.plot(
                 np.median(progress[rows][:, there], axis=0), np.nanmedian(z[rows][:, there], axis=0), "o-", ms=3,
                 lw=1, color=COLOURS[i % 7], label=f"ε = {epsilon:g}",
