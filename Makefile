@@ -9,7 +9,7 @@ JOBS ?= 2
 # One BLAS thread per process: tests and experiments fan out over processes instead.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: reproduce test check faults history bench docs costs gallery wheel clean
+.PHONY: reproduce test check faults history lowest bench docs costs gallery wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,12 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m selfdistill.figures.statements docs
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs
+
+# The lowest versions of the dependencies, in an environment of their own: every theorem must hold there too.
+lowest:
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt .
+	$(SINGLE) build/lowest/bin/selfdistill verify --quiet
 
 # What `selfdistill list` says of each artefact's cost, measured in empty folders.
 costs: $(READY)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("theory", "empirical", "figures")  # from the ground up
@@ -225,6 +226,21 @@ def test_every_dependency_is_pinned_to_a_version_that_it_allows():
     groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
     for requirement in (Requirement(text) for group in groups for text in group):
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)])
+
+
+def test_the_lowest_versions_that_are_tried_are_those_that_are_allowed():
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    lowest = {
+        canonicalize_name(n): v for n, v in (x.split("==") for x in lines if x and not x.startswith("#"))
+    }
+    required = [Requirement(text) for text in PROJECT["dependencies"]]
+    assert set(lowest) == {canonicalize_name(requirement.name) for requirement in required}
+    for requirement in required:
+        tried = Version(lowest[canonicalize_name(requirement.name)])
+        assert tried in requirement.specifier
+        (bound,) = (Version(s.version) for s in requirement.specifier if s.operator == ">=")
+        if requirement.name != "torch":
+            assert tried.release[:2] == (*bound.release, 0)[:2]
 
 
 def test_the_citation_names_this_version():

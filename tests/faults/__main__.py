@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,8 @@ def main(times: int, seed: int) -> int:
                 wrong.append(f"{number.name}: exit code {code}: {said[-2000:]}")
             if rng.random() < 0.2:
                 did[damage(folder, rng) if folder.exists() else "nothing to damage yet"] += 1
+            if code == 0:  # it had finished: begin again, so that the next one meets work that goes on
+                shutil.rmtree(folder)
         run = start(folder)
         said, _ = run.communicate()
         if run.returncode != 0:
