@@ -7,6 +7,19 @@ CLAIMED = (
 )
 ORDER = (
     "rounds_that_help",
+    "out_of_sample",
+    "collapse_phases",
     "mixing_weight",
     "mixing_steps",
+    "mixing_real",
+    "ground_truth_weights",
+    "ground_truth_filters",
+    "gaussian_process",
+    "own_outputs",
+    "two_kernels",
+    "taught_networks",
+    "label_precision",
+    "label_corruption",
+    "label_rounds",
+    "scaling",
 )

@@ -11,4 +11,6 @@ ORDER = (
     "wide_network",
     "schedules",
     "comparison",
+    "translation",
+    "detection",
 )
