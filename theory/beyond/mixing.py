@@ -163,7 +163,7 @@ def oracle_mixing(spectrum: Spectrum, ridge: float, steps: int, truth: Any, nois
     spectrum, ridge, steps
         As `optimal_mixing` takes them; the spectrum's targets do not matter for the choice.
     truth : array (n,) or (n, k)
-        The noiseless targets.
+        The noiseless targets; for `Spectrum.from_eigenvalues`, in the order of ``spectrum.eigenvalues``.
     noise_variance : float
         Variance of one target's noise, above 0.
 
