@@ -36,7 +36,7 @@ DATA = (
 STEPS = (1, 2, 3)
 MISTAKES = (0.01, 100.0)
 N_TRAIN, N_TEST = 150, 200
-RIDGES = np.geomspace(1e-6, 10, 36)
+RIDGES = np.geomspace(1e-6, 10, 29)
 SOURCE = "selfdistill.theory.optimal_mixing"
 
 

@@ -9,7 +9,7 @@ an estimated norm of the truth, beside the round that was best on test points.
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -39,7 +39,7 @@ SOURCE = "selfdistill.theory.rounds_that_help"
 
 def measure(scale: Scale) -> xr.Dataset:
     """One run in full, many runs by their best round, and runs on data."""
-    problems = scale.choose(smoke=20, quick=150, full=1000)
+    problems = scale.choose(smoke=20, quick=100, full=1000)
     seeds = scale.choose(smoke=3, quick=12, full=50)
     x = np.linspace(0, 1, N)
     gram = laplacian_kernel(x[:, None], gamma=4.0)
@@ -55,7 +55,7 @@ def measure(scale: Scale) -> xr.Dataset:
         bests.append(int(np.argmin(run["distance"])))
         gains = -np.diff(run["distance"])[: run["count"]]
         worst.append(gains.min() / run["epsilon"] if len(gains) else 1.0)
-    units = scale.map(partial(_on_data), [(name, scale.seed + s) for name in DATA for s in range(seeds)])
+    units = scale.map(_on_data, [(name, scale.seed + s) for name in DATA for s in range(seeds)])
     data = xr.concat(units, dim="unit")
     rounds = np.arange(len(shown["distance"]))
     return xr.Dataset(
@@ -75,7 +75,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 def _run(
     spectrum: Spectrum, gram: Array, dual: Array, epsilon: float, rng: np.random.Generator
-) -> dict[str, Array]:
+) -> dict[str, Any]:
     """Distances of every fit to the truth, and the count made from norms alone."""
     truth = gram @ dual
     noisy = spectrum.with_targets(truth + NOISE * rng.normal(size=len(truth)))
@@ -83,9 +83,9 @@ def _run(
     distance = [np.mean((run.fitted(t) - truth) ** 2) for t in range(run.rounds + 1)]
     return {
         "distance": np.array(distance),
-        "count": np.int64(rounds_that_help(noisy, epsilon, float(np.sqrt(dual @ truth)))),
-        "most": np.int64(most_rounds_that_help(float(distance[0]), epsilon)),
-        "epsilon": np.float64(epsilon),
+        "count": rounds_that_help(noisy, epsilon, float(np.sqrt(dual @ truth))),
+        "most": most_rounds_that_help(float(distance[0]), epsilon),
+        "epsilon": epsilon,
     }
 
 
@@ -159,7 +159,7 @@ def draw(data: xr.Dataset) -> Figure:
     return figure
 
 
-def _crowd(panel: Axes, x: xr.DataArray, y: xr.DataArray, **style: str) -> None:
+def _crowd(panel: Axes, x: xr.DataArray, y: xr.DataArray, **style: Any) -> None:
     """Points whose area says how many lie there."""
     places, members = np.unique(np.stack([x, y]), axis=1, return_counts=True)
     panel.scatter(*places, s=12 * members, alpha=0.7, **style)
