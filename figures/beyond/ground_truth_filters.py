@@ -44,12 +44,7 @@ def measure(scale: Scale) -> xr.Dataset:
     ridge = 0.2 / len(toy.x)
     cross = rbf_kernel(line, x, gamma=80.0)
     runs = [distill(spectrum, FixedRidge(ridge, ROUNDS, w)) for w in WEIGHTS]
-    # The package's own run of the pair: eigenvalues for which a unit ridge keeps the given shares.
-    shares = np.array(PAIR)
-    pair = distill(
-        Spectrum.from_eigenvalues(shares / (1 - shares), [1.0, 1.0]),
-        FixedRidge(1.0, PAIR_ROUNDS, PAIR_WEIGHT),
-    )
+    shares, apart = np.array(PAIR), np.array(APART)
     rng = scale.rng(107)
     cases = scale.choose(smoke=200, quick=2000, full=20_000)
     kept = np.sort(rng.uniform(0.02, 0.98, (2, cases)), axis=0)

@@ -162,7 +162,7 @@ def draw(data: xr.Dataset) -> Figure:
 def _crowd(panel: Axes, x: xr.DataArray, y: xr.DataArray, **style: Any) -> None:
     """Points whose area says how many lie there."""
     places, members = np.unique(np.stack([x, y]), axis=1, return_counts=True)
-    panel.scatter(*places, s=12 * members, alpha=0.7, **style)
+    panel.scatter(places[0], places[1], 12.0 * members, alpha=0.7, **style)
 
 
 def _diagonal(panel: Axes, most: float, title: str) -> None:
