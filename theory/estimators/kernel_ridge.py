@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
-from ..base.validation import Array, InputError, check_count, check_positive
+from ..base.validation import Array, InputError, check_choice, check_count, check_positive
+from ..beyond.mixing import Mixing, optimal_mixing
 from ..distillation.distill import distill_to_tolerance, distill_with_ridge
 from ..distillation.risk import estimated_risk
 from ..distillation.trajectory import Trajectory
@@ -50,8 +51,13 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         the penalties of that fit are held.
     ground_truth_weight : float
         Weight α in [0, 1] of the given targets in every refit (with `ridge` only).
+    mixing : "optimal" or None
+        Mix the fits of the first ``mixing_steps + 1`` rounds with the weights that `optimal_mixing` estimates to be
+        best: by Mallows' criterion if `noise_variance` is given, else by leave-one-out. With `ridge` only.
+    mixing_steps : int
+        Rounds after the first fit that are mixed in.
     noise_variance : float, optional
-        Variance of one target's noise, for ``rounds="best"``.
+        Variance of one target's noise, for ``rounds="best"`` and ``mixing="optimal"``.
     max_rounds : int
         Rounds that "best" considers.
     cv : int, splitter or iterable, optional
@@ -70,6 +76,8 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         Training points; the gram, if the kernel is precomputed.
     trajectory_ : Trajectory
         Every round: multipliers, norms, filters, fitted values.
+    mixing_ : Mixing or None
+        The mixture, with its weights; `trajectory_` then holds it as a run of one round.
     risk_ : ndarray (T,) or None
         Estimated risk of rounds 1 … T, of which the least was taken; None where nothing was chosen. From
         leave-one-out and folds it is the error on the noisy targets that were held out.
@@ -108,6 +116,8 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         ridge: float | Literal["best"] | None = None,
         rounds: int | Literal["collapse", "best"] = 1,
         ground_truth_weight: float = 0.0,
+        mixing: Literal["optimal"] | None = None,
+        mixing_steps: int = 1,
         noise_variance: float | None = None,
         max_rounds: int = 50,
         cv: Any = None,
@@ -121,6 +131,8 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         self.ridge = ridge
         self.rounds = rounds
         self.ground_truth_weight = ground_truth_weight
+        self.mixing = mixing
+        self.mixing_steps = mixing_steps
         self.noise_variance = noise_variance
         self.max_rounds = max_rounds
         self.cv = cv
@@ -152,12 +164,15 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             run, chosen = self._select(X, y)
         else:
             run, chosen = self._run(X, y)
+        self.mixing_: Mixing | None = self._mix(run.spectrum) if self.mixing is not None else None
+        if self.mixing_ is not None:
+            run, chosen = self.mixing_.trajectory, 1
         self.output_names_: list[Any] | None = None
         if y.ndim > 1:
             self.output_names_ = list(range(y.shape[1]) if names is None else names)
         self.X_fit_ = X
         self.trajectory_ = run
-        self.rounds_ = chosen
+        self.rounds_ = chosen if self.mixing_ is None else self.mixing_steps + 1
         self.dual_coef_ = self._dual(run, chosen, y)
         return self
 
@@ -234,6 +249,14 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             raise InputError("give either epsilon (error of every round) or ridge (penalty), not both.")
         if self.epsilon is not None and self.ground_truth_weight != 0:
             raise InputError("ground_truth_weight needs a fixed ridge; with epsilon every round has its own.")
+        check_count(self.mixing_steps, "mixing_steps")
+        if self.mixing is not None:
+            check_choice(self.mixing, "mixing", ("optimal",))
+            if self.epsilon is not None or self.ground_truth_weight != 0 or self.rounds != 1:
+                raise InputError(
+                    'mixing="optimal" chooses the weights of the rounds itself: give ridge and mixing_steps, and '
+                    "neither epsilon, nor rounds, nor ground_truth_weight."
+                )
         if self.rounds == "collapse" and self.epsilon is None:
             raise InputError(
                 'rounds="collapse" needs epsilon: with a fixed ridge the fit never becomes zero.'
@@ -266,6 +289,11 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         return fold_risk(
             lambda spectrum: self._distill(spectrum, self.max_rounds), self._training_gram(X), y, self.cv
         )
+
+    def _mix(self, spectrum: Spectrum) -> Mixing:
+        """Mix rounds under the penalty that was given or chosen."""
+        ridge = DEFAULT_RIDGE if self.ridge_ is None else self.ridge_
+        return optimal_mixing(spectrum, ridge, self.mixing_steps, self.noise_variance)
 
     @property
     def _leaves_one_out(self) -> bool:

@@ -34,6 +34,7 @@ GAMMA = 5.0
         SelfDistilledKernelRidge(),
         SelfDistilledKernelRidge(epsilon=0.1),
         SelfDistilledKernelRidge(rounds="best", max_rounds=3, cv=2),
+        SelfDistilledKernelRidge(mixing="optimal"),
         SelfDistilledKernelRidge(gamma="best", ridge="best", rounds="best", max_rounds=3),
     ]
 )
@@ -309,3 +310,32 @@ def test_folds_are_for_those_who_ask(rng):
         SelfDistilledKernelRidge(ridge="least").fit(x, y)
     with pytest.raises(InputError, match='Or "best"'):
         SelfDistilledKernelRidge(gamma="least").fit(x, y)
+
+
+@pytest.mark.parametrize("outputs", [None, 2])
+@pytest.mark.parametrize("variance", [None, 0.09])
+def test_a_mixture_is_that_of_refits(rng, outputs, variance):
+    X, y = noisy(rng, outputs=outputs)[:2]
+    model = SelfDistilledKernelRidge(
+        gamma=GAMMA, ridge=1e-3, mixing="optimal", mixing_steps=2, noise_variance=variance
+    ).fit(X, y)
+    fit, mixed = y, 0.0
+    refit = KernelRidge(kernel="rbf", gamma=GAMMA, alpha=len(X) * 1e-3)
+    for weight in model.mixing_.round_weights:
+        fit = refit.fit(X, fit).predict(X)
+        mixed = mixed + weight * fit
+    np.testing.assert_allclose(model.predict(X), mixed, atol=1e-7)
+    assert model.rounds_ == 3
+    assert np.allclose(model.dual_coef_, model.mixing_.dual())
+    assert model.mixing_.criterion == ("leave-one-out" if variance is None else "mallows")
+
+
+def test_mixing_excludes_other_schedules(rng):
+    X, y = noisy(rng)[:2]
+    for wrong in ({"epsilon": 0.1}, {"rounds": 3}, {"ground_truth_weight": 0.5}):
+        with pytest.raises(InputError, match="chooses the weights of the rounds itself"):
+            SelfDistilledKernelRidge(mixing="optimal", **wrong).fit(X, y)
+    with pytest.raises(InputError, match="mixing must be one of optimal"):
+        SelfDistilledKernelRidge(mixing="best").fit(X, y)
+    with pytest.raises(InputError, match="mixing_steps must be a whole number"):
+        SelfDistilledKernelRidge(mixing="optimal", mixing_steps=0).fit(X, y)
