@@ -122,7 +122,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
     """Closed form against simulation, κ against its quadratic, and the mixture against its parts."""
     return [
         *(
-            Claim.theorem("E1", f"{name}: simulated data sets have the closed-form risk to four standard errors and "
+            Claim.theorem("S1", f"{name}: simulated data sets have the closed-form risk to four standard errors and "
                           "2 % (the equivalents are exact in the limit).", 1.0, _deviation(closed, simulated),
                           relation="≤", source=SOURCE)
             for name, closed, simulated in (
@@ -130,10 +130,10 @@ def claims(data: xr.Dataset) -> list[Claim]:
                 ("Equal eigenvalues", data["isotropic_coarse"], data["isotropic_simulated"]),
             )
         ),
-        Claim.theorem("E1", "With equal eigenvalues the effective penalty is the root of a quadratic.",
+        Claim.theorem("S1", "With equal eigenvalues the effective penalty is the root of a quadratic.",
                       data["quadratic"], data["kappa"], tolerance=1e-10,
                       source="selfdistill.theory.isotropic_penalty"),
-        Claim.theorem("E1", "The best mixture of two fits is never worse than either.",
+        Claim.theorem("S1", "The best mixture of two fits is never worse than either.",
                       data["risk"].isel(mixture=slice(2)).min("mixture"), data["risk"].isel(mixture=-1),
                       relation="≤", tolerance=1e-9, source=SOURCE),
     ]  # fmt: skip
