@@ -156,6 +156,11 @@ def softmax(logits: Any, temperature: Any = 1.0, *, check: bool = True) -> Any:
         logits = as_real_floats(logits, "logits")
         temperature = check_positive(temperature, "temperature")
         check_logits(logits)
+        xp = array_namespace(logits)
+        numbers = xp.finfo(logits.dtype)
+        if logits.dtype != xp.float64 and not numbers.smallest_normal <= temperature <= numbers.max:
+            # The temperature would be 0 or infinite in their type.
+            return xp.astype(softmax(xp.astype(logits, xp.float64), temperature, check=False), logits.dtype)
     else:
         logits = as_array(logits, "logits", check=False)
     if isinstance(logits, np.ndarray):

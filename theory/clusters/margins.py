@@ -75,6 +75,7 @@ def _value(a: Array, rates: Array, t: float) -> float:
 
 def _roots(a: Array, rates: Array) -> list[float]:
     """Positive roots of ``Σ a_i exp(rates_i t)``, rates ascending: between those of a sum with one term less."""
+    a, rates = a[a != 0], rates[a != 0]
     if len(a) < 2 or (a > 0).all() or (a < 0).all():
         return []
     if len(a) == 2:
@@ -82,7 +83,7 @@ def _roots(a: Array, rates: Array) -> list[float]:
         return [crossing] if crossing > 0 else []
     # Divided by the last power the sum has a derivative without its last term; between its turns it is monotone.
     shifted = rates[:-1] - rates[-1]
-    turns = _roots(a[:-1] * shifted, shifted)
+    turns = _roots(a[:-1] * (shifted / -shifted[0]), shifted)
     # Beyond `settled` the last term outweighs all others.
     weights = np.log((len(a) * np.abs(a[:-1])) / abs(a[-1])) / (rates[-1] - rates[:-1])
     settled = max(1.0, float(weights.max()), *(2 * turn for turn in turns))

@@ -51,7 +51,7 @@ def label_gradients(
     hot = one_hot(labels, int(student.shape[-1]), like=student, check=check)
     # What the label lacks of 1 is the mass of the others: no digits cancel.
     label = -xp.sum((1 - hot) * softmax(student, check=False), axis=-1)
-    difference = softmax(student, tau, check=False) - softmax(teacher, tau, check=False)
+    difference = softmax(student, tau, check=check) - softmax(teacher, tau, check=check)
     return LabelGradients(label, xp.sum(hot * tau * difference, axis=-1))
 
 

@@ -50,6 +50,9 @@ def test_softmax_at_the_extremes(library):
     ]:
         found = softmax(library(np.array(logits)), temperature)
         np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-14)
+    single = library(np.array([1.0, 0.0, -np.inf], np.float32))
+    np.testing.assert_array_equal(np.asarray(softmax(single, 1e-46)), [1, 0, 0])
+    np.testing.assert_array_equal(np.asarray(softmax(single, 1e60)), [0.5, 0.5, 0])
     assert softmax(library(np.array([3, 1, 2]))).dtype in (np.float64, torch.float32)
 
 
