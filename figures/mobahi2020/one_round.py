@@ -107,6 +107,7 @@ def draw(data: xr.Dataset) -> Figure:
     bound.plot(rounds, data["training_error"], color=BOUND, linestyle=":", label="its training error")
     bound.plot(rounds, data["test_ramp"], "s", markersize=4, color=MEASURED, label="test ramp loss")
     bound.plot(rounds, data["test_error"], "x", markersize=4, color="black", label="test error (clean)")
+    bound.axhline(1, color="black", linestyle="--", linewidth=0.8, label="1, which no loss exceeds")
     bound.set(ylabel="loss", ylim=(0, None), title="Bound and measured error")
     for panel in (kernel, bound):
         rounds_axis(panel)
