@@ -158,7 +158,8 @@ def softmax(logits: Any, temperature: Any = 1.0, *, check: bool = True) -> Any:
         check_logits(logits)
         xp = array_namespace(logits)
         numbers = xp.finfo(logits.dtype)
-        if logits.dtype != xp.float64 and not numbers.smallest_normal <= temperature <= numbers.max:
+        least, most = float(numbers.smallest_normal), float(numbers.max)
+        if logits.dtype != xp.float64 and not least <= temperature <= most:
             # The temperature would be 0 or infinite in their type.
             return xp.astype(softmax(xp.astype(logits, xp.float64), temperature, check=False), logits.dtype)
     else:
