@@ -65,6 +65,11 @@ def top_k_accuracy(probabilities: Any, labels: Any, k: int) -> float:
     return float((above < k).mean())
 
 
+def mean_confidence(probabilities: Any, labels: Any = None) -> float:
+    """Mean largest probability; above the accuracy the outputs are overconfident. Labels are not looked at."""
+    return float(_distributions(probabilities).max(axis=1).mean())
+
+
 def negative_log_likelihood(probabilities: Any, labels: Any) -> float:
     """Mean ``−log p(label)`` in nats; infinite if a label has probability 0."""
     p, y = _checked(probabilities, labels)

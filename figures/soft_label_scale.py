@@ -1,10 +1,9 @@
-"""Settings of the soft-label experiments at each scale, and what their figures share."""
+"""The soft-label experiments at each scale: where methods are compared, which students, how many seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,140 +11,164 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from ..empirical.data.problems import Problems
-from ..empirical.experiments.comparison import Comparison, compare
+from ..empirical.experiments.soft_labels.setup import Comparison
+from ..empirical.experiments.soft_labels.students import Student, Study, measure_students
+from ..empirical.methods.catalogue import CROSS_ENTROPY
+from ..empirical.methods.method import Method
 from .intervals import t_half_width
 from .scale import Scale
+from .soft_label_settings import DECAY, HUNDRED_CLASSES, OVERCONFIDENT, PUBLISHED, published, settled
+from .soft_label_settings import UNSEEN as UNSEEN
 from .style import COLOURS
 
-Config = TypeVar("Config")
+SEEDS_TOGETHER = 8
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where methods are compared: its name in legends, and what is trained."""
+    """Where students are compared: its name in legends, and what is trained."""
 
     name: str
     comparison: Comparison
 
-    @property
-    def deep(self) -> bool:
-        """Whether a network fills a machine by itself: then every seed is a unit of its own."""
-        return self.comparison.network != "mlp"
-
-    def units(self) -> list[Comparison]:
-        """Return what is trained together and kept together."""
-        return self.comparison.each_seed() if self.deep else [self.comparison]
+    def parts(self) -> list[Comparison]:
+        """Return what is trained and kept together: some seeds, or one of networks that fill a machine alone."""
+        alone = self.comparison.network not in ("mlp", "convnet")
+        return self.comparison.in_parts(1 if alone else SEEDS_TOGETHER)
 
 
-def settings(scale: Scale) -> list[Setting]:
-    """Digits with and without noise; at full scale also CIFAR-100 with a ResNet and a DenseNet."""
-    small = [
-        Setting("clean digits", digits(scale, 0.0)),
-        Setting("digits, 40 % of labels moved", digits(scale, 0.4)),
+def overconfident(scale: Scale, *, quick: int = 12, thorough: int = 40) -> Setting:
+    """Digits with noisy pixels, which small networks fit and are too sure of: the papers' starting point."""
+    return Setting("overconfident digits", sized(scale, OVERCONFIDENT, quick, thorough))
+
+
+def hundred_classes(scale: Scale, *, quick: int = 6, thorough: int = 24) -> Setting:
+    """A hundred classes that share digits: soft labels carry structure."""
+    return Setting("a hundred classes", sized(scale, HUNDRED_CLASSES, quick, thorough))
+
+
+def contrast(scale: Scale) -> list[Setting]:
+    """Digits as they are, and with 40 % of the labels moved: underconfident networks, for contrast."""
+    own = replace(OVERCONFIDENT, hidden=(64, 64), epochs=30, batch_size=100)
+    problems = Problems("digits", 500, 300, 900, seeds=(UNSEEN,))
+    return [
+        Setting(name, sized(scale, replace(own, problems=replace(problems, noise=noise)), 6, 12))
+        for name, noise in (("clean digits", 0.0), ("digits, 40 % of labels moved", 0.4))
     ]
-    return small + scale.choose(smoke=[], quick=[], full=images(scale))
-
-
-def digits(scale: Scale, noise: float) -> Comparison:
-    """Small networks on digits, with one problem a seed."""
-    n_train, n_validation, n_test = scale.choose(
-        smoke=(120, 100, 200), quick=(500, 400, 800), full=(500, 400, 800)
-    )
-    seeds = _seeds(scale, scale.choose(smoke=2, quick=12, full=20))
-    return Comparison(
-        Problems("digits", n_train, n_validation, n_test, noise, seeds),
-        hidden=scale.choose(smoke=(16,), quick=(64, 64), full=(256, 256)),
-        epochs=scale.choose(smoke=4, quick=40, full=150),
-        device=scale.device,
-    )
 
 
 def images(scale: Scale) -> list[Setting]:
-    """CIFAR-100 at the papers' sizes: all training images, half the test images to tune on, half to test."""
-    problems = Problems("cifar100", 50_000, 5_000, 5_000, noise=0.0, seeds=_seeds(scale, 3))
+    """CIFAR-100 at the papers' sizes at full scale: all training images, half the test images to tune on."""
+    problems = Problems("cifar100", 50_000, 5_000, 5_000, seeds=seeds(scale, 3))
     resnet = Comparison(
-        problems, network="resnet18", hidden=(64,), epochs=60, batch_size=128, learning_rate=0.1,
-        decay_scale=0.05, device=scale.device,
+        problems, network="resnet34", hidden=(64,), epochs=150, batch_size=128, learning_rate=0.1,
+        device=scale.device, augmentation="crop and flip", tuning_seeds=(),
     )  # fmt: skip
-    densenet = replace(resnet, network="densenet100", hidden=(12,))
-    return [Setting("CIFAR-100, ResNet-18", resnet), Setting("CIFAR-100, DenseNet-100", densenet)]
+    found = [Setting("CIFAR-100, ResNet-34", resnet)]
+    return scale.choose(smoke=[], quick=[], full=found)
 
 
-# Learning rate, widths and grids were settled on seeds 0 to 4; claims are judged on others.
-UNSEEN = 10
+def sized(scale: Scale, comparison: Comparison, quick: int, thorough: int) -> Comparison:
+    """A comparison with the seeds of a scale; at smoke scale also with less of everything."""
+    n = scale.choose(smoke=2, quick=quick, thorough=thorough, full=2 * thorough)
+    problems = replace(comparison.problems, seeds=seeds(scale, n))
+    own = replace(comparison, problems=problems, device=scale.device)
+    if scale.name != "smoke":
+        return own
+    fewer = 200 if problems.data == "digit-pairs" else 100
+    tiny = replace(problems, n_train=fewer, n_validation=100, n_test=200)
+    return replace(own, problems=tiny, hidden=(16,), epochs=3)
 
 
-def _seeds(scale: Scale, n: int) -> tuple[int, ...]:
+def seeds(scale: Scale, n: int) -> tuple[int, ...]:
+    """Seeds of a run, none of which hyper-parameters were settled on."""
     first = 1000 * scale.seed + UNSEEN
     return tuple(range(first, first + n))
 
 
 def data_sets(scale: Scale) -> set[str]:
     """Names of the data that must be there besides the bundled sets."""
-    return {s.comparison.problems.data for s in settings(scale)} - {"digits"}
+    return {s.comparison.problems.data for s in images(scale)}
 
 
-def over_settings(
-    scale: Scale, measure: Callable[[Config], xr.Dataset], build: Callable[[Setting, Comparison], Config]
-) -> xr.Dataset:
-    """Measure something in every setting.
-
-    Parameters
-    ----------
-    scale : Scale
-    measure : callable
-        Pure, from a configuration to a dataset with the dimension ``seed``.
-    build : callable
-        Makes the configuration of a setting's unit.
-
-    Returns
-    -------
-    xarray.Dataset
-        With the dimension ``setting``; NaN where a setting has fewer seeds, epochs or other entries.
-    """
-    chosen = settings(scale)
-    units = [(setting, unit) for setting in chosen for unit in setting.units()]
-    results = scale.map(measure, [build(setting, unit) for setting, unit in units])
-    joined = []
-    for setting in chosen:
-        parts = [r for (owner, _), r in zip(units, results, strict=True) if owner is setting]
-        joined.append(xr.concat(parts, dim="seed", data_vars="minimal", coords="minimal"))
-    names = [setting.name for setting in chosen]
-    return xr.concat(joined, dim="setting", join="outer").assign_coords(setting=names)
+def student(
+    name: str, method: Method, teacher: str | None = None, *, decay: float = DECAY, start: int = 0,
+    hidden: tuple[int, ...] | None = None, **settings: float,
+) -> Student:  # fmt: skip
+    """A student with a method's published settings, some of them changed."""
+    values = {"weight_decay": decay} | PUBLISHED.get(method, {}) | settings
+    return Student(name, method, tuple(values.items()), teacher, hidden, start=start)
 
 
-def compared(scale: Scale) -> xr.Dataset:
-    """Return the comparison table over (setting, method, seed): one measurement for all artefacts that show it."""
-    return over_settings(scale, compare, lambda _, unit: unit)
+def teacher(name: str = "teacher", start: int = 1, hidden: tuple[int, ...] | None = None) -> Student:
+    """A cross-entropy network of another initialisation than the students it teaches."""
+    return student(name, CROSS_ENTROPY, start=start, hidden=hidden)
 
 
-def tables(data: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
-    """Name and data of every setting, without entries that only other settings have."""
-    for i, name in enumerate(data["setting"].values):
-        table = data.isel(setting=i)
-        for dim in ("seed", "epoch", "factor"):
-            if dim in table.dims:
-                table = table.dropna(dim, how="all")
+def with_settings(regime: str, methods: Sequence[Method], *, tuned: bool) -> list[Student]:
+    """Students by published settings, or by those settled in a regime (called "…, tuned")."""
+    students = []
+    for method in methods:
+        values = settled(regime, method) if tuned else published(method)
+        name = f"{method.name}, tuned" if tuned else method.name
+        taught = "teacher" if "teacher" in method.needs else None
+        students.append(Student(name, method, values, taught))
+    return students
+
+
+def measured(scale: Scale, setting: Setting, students: Sequence[Student]) -> xr.Dataset:
+    """Metrics over (student, seed); parts that are finished survive a kill and are shared by all figures."""
+    studies = [Study(part, tuple(students)) for part in setting.parts()]
+    return xr.concat(scale.map(measure_students, studies), dim="seed")
+
+
+def side_by_side(tables: dict[str, xr.Dataset], dim: str = "setting") -> xr.Dataset:
+    """Tables of several settings as one, NaN where one has fewer seeds or students."""
+    joined = [table.assign_coords(seed=np.arange(table.sizes["seed"])) for table in tables.values()]
+    order = dict.fromkeys(
+        name for table in joined for name in table["student"].values
+    )  # xarray would sort them
+    whole = xr.concat(joined, dim=dim, join="outer").sel(student=list(order))
+    return whole.assign_coords({dim: list(tables)})
+
+
+def tables(data: xr.Dataset, dim: str = "setting") -> Iterator[tuple[str, xr.Dataset]]:
+    """Name and data of every setting, without seeds and students that only other settings have."""
+    for i, name in enumerate(data[dim].values):
+        table = data.isel({dim: i})
+        for axis in ("seed", "student"):
+            if axis in table.dims:
+                table = table.dropna(axis, how="all")
         yield str(name), table
 
 
-def paired(table: xr.Dataset, metric: str, method: str, rival: str) -> npt.NDArray[np.float64]:
-    """Difference of a metric between two methods, seed by seed (both learn the same problems)."""
-    values = table[metric]
+def rows_of(data: xr.Dataset) -> str:
+    """The dimension along which students, or methods, are compared."""
+    return "student" if "student" in data.dims else "method"
+
+
+def values(table: xr.Dataset, metric: str, name: str) -> npt.NDArray[np.float64]:
+    """A student's metric, one value a seed."""
     # As a mapping: xarray has an option of its own called `method`.
-    return np.asarray(values.sel({"method": method}) - values.sel({"method": rival}), float)
+    return np.asarray(table[metric].sel({rows_of(table): name}), float)
+
+
+def paired(table: xr.Dataset, metric: str, name: str, rival: str) -> npt.NDArray[np.float64]:
+    """Difference of a metric between two students, seed by seed (both learn the same problems)."""
+    return values(table, metric, name) - values(table, metric, rival)
 
 
 def dots(axes: Axes, data: xr.Dataset, metric: str, *, scale: float = 1.0) -> None:
-    """Mean and 95 % interval of each method (rows), in each setting (colours)."""
-    rows = np.arange(data.sizes["method"])
+    """Mean and 95 % interval of each student (rows), in each setting (colours)."""
+    axis = rows_of(data)
+    rows = np.arange(data.sizes[axis])
     n = data.sizes["setting"]
     for i, (name, table) in enumerate(tables(data)):
-        values = np.asarray(table[metric].transpose("seed", "method"), float) * scale
+        measured = scale * np.asarray(table[metric].transpose("seed", axis), float)
         axes.errorbar(
-            values.mean(axis=0), rows + 0.6 / n * (i - (n - 1) / 2), xerr=t_half_width(values), fmt="o",
+            measured.mean(axis=0), rows + 0.6 / n * (i - (n - 1) / 2), xerr=t_half_width(measured), fmt="o",
             markersize=4, capsize=2, color=COLOURS[i], label=name,
         )  # fmt: skip
-    axes.set_yticks(rows, list(data["method"].values))
+    axes.set_yticks(rows, list(data[axis].values))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

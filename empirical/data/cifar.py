@@ -183,10 +183,17 @@ class CropAndFlip:
     """A `prepare` hook: shifts each image by up to `padding` pixels and mirrors half of them, on the device.
 
     Draws of a member come from its own seed, so that they do not depend on its company.
+
+    Parameters
+    ----------
+    padding : int
+    mirrors : bool
+        Whether to mirror at all: a digit that is mirrored is none.
     """
 
-    def __init__(self, padding: int = 4) -> None:
+    def __init__(self, padding: int = 4, *, mirrors: bool = True) -> None:
         self.padding = padding
+        self.mirrors = mirrors
         self.generators: list[torch.Generator] = []
 
     def __call__(self, batch: Batch) -> Batch:
@@ -197,7 +204,7 @@ class CropAndFlip:
         x, p = batch.inputs, self.padding
         m, b, c, h, w = x.shape
         draws = torch.stack([torch.randint(0, 2 * p + 1, (2, b), generator=g) for g in self.generators])
-        mirrors = torch.stack([torch.rand(b, generator=g) < 0.5 for g in self.generators])
+        mirrors = torch.stack([torch.rand(b, generator=g) < 0.5 * self.mirrors for g in self.generators])
         down, across = draws.to(x.device).transpose(0, 1).reshape(2, m * b)
         padded = torch.nn.functional.pad(x.reshape(m * b, c, h, w), (p, p, p, p))
         rows = down[:, None] + torch.arange(h, device=x.device)

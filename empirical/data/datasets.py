@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from sklearn import datasets as bundled
 from sklearn.model_selection import train_test_split
 
 from ...theory.base.probabilities import one_hot
-from ...theory.base.validation import Array, InputError, as_generator, check_count
+from ...theory.base.validation import Array, InputError, as_generator, check_count, check_nonnegative
+from .digit_pairs import N_CLASSES, digit_pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,10 @@ def _digits() -> tuple[Array, Array]:
     return bundled.load_digits(return_X_y=True)
 
 
+# A hundred classes: images of two digits side by side.
+PAIRS = "digit-pairs"
+GREY_LEVELS = 16.0
+
 _SOURCES: dict[str, tuple[Callable[[int, np.random.Generator], tuple[Array, Array]], int]] = {
     "digits": (lambda _n, _rng: _digits(), 10),
     "breast_cancer": (lambda _n, _rng: bundled.load_breast_cancer(return_X_y=True), 2),
@@ -100,21 +106,33 @@ _SOURCES: dict[str, tuple[Callable[[int, np.random.Generator], tuple[Array, Arra
 
 
 def available() -> list[str]:
-    """Names that `load` takes, besides the digit pairs ``digits-A-B``."""
-    return list(_SOURCES)
+    """Names that `load` takes, besides two digits to tell apart, ``digits-A-B``."""
+    return [*_SOURCES, PAIRS]
 
 
-def load(name: str, n_train: int, n_test: int, rng: np.random.Generator | int) -> Data:
+def load(
+    name: str,
+    n_train: int,
+    n_test: int | Sequence[int],
+    rng: np.random.Generator | int,
+    *,
+    pixel_noise: float = 0.0,
+) -> Data:
     """Draw a training and a test set.
 
     Parameters
     ----------
     name : str
-        One of `available()`, or ``digits-3-8`` for a pair of digits (class 1 is the second).
+        One of `available()`, or ``digits-3-8`` for two digits to tell apart (class 1 is the second).
+        ``digit-pairs`` has a hundred classes, see `digit_pairs.digit_pairs`.
     n_train, n_test : int
-        Sizes; classes keep their proportions.
+        Sizes; classes keep their proportions. Several numbers for `n_test`: the test points come in so many
+        parts, one after the other (parts of digit-pairs share no source image).
     rng : numpy.random.Generator or int
         Decides the split, and the points of the synthetic sets; a seed opens a generator.
+    pixel_noise : float
+        Standard deviation, as a share of the grey scale, of normal noise added once to every pixel of digits,
+        training and test alike.
 
     Returns
     -------
@@ -125,7 +143,8 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator | int) -
     Raises
     ------
     InputError
-        If the name is unknown, more points are asked for than there are, or fewer than classes.
+        If the name is unknown, more points are asked for than there are, or fewer than classes, or noise is
+        asked for pixels where there are none.
 
     Examples
     --------
@@ -136,8 +155,24 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator | int) -
     ((60, 64), 2)
     """
     n_train = check_count(n_train, "n_train")
-    n_test = check_count(n_test, "n_test")
+    tests = [check_count(n, "n_test") for n in np.atleast_1d(np.asarray(n_test, object))]
     rng = as_generator(rng)
+    images = name.startswith("digit")
+    if check_nonnegative(pixel_noise, "pixel_noise") and not images:
+        raise InputError(f"pixel_noise needs pixels, which {name} has not; digits and digit-pairs have.")
+    if name == PAIRS:
+        (x, y), *parts = digit_pairs((n_train, *tests), rng)
+        x_test, y_test = (np.concatenate(column) for column in zip(*parts, strict=True))
+        n_classes = N_CLASSES
+    else:
+        x, x_test, y, y_test, n_classes = _split(name, n_train, sum(tests), rng)
+    if pixel_noise:
+        x, x_test = (v + pixel_noise * GREY_LEVELS * rng.normal(size=v.shape) for v in (x, x_test))
+    return standardise(name, x, y, x_test, y_test, n_classes, axis=None if images else 0)
+
+
+def _split(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> tuple[Any, ...]:
+    """Training and test inputs, their targets, and the number of classes."""
     base, pair = _parse(name)
     source, n_classes = _SOURCES[base]
     x, y = source(n_train + n_test, rng)
@@ -154,14 +189,10 @@ def load(name: str, n_train: int, n_test: int, rng: np.random.Generator | int) -
             "must not be fewer."
         )
     x, x_test, y, y_test = train_test_split(
-        x,
-        y,
-        train_size=n_train,
-        test_size=n_test,
-        random_state=int(rng.integers(2**31)),
+        x, y, train_size=n_train, test_size=n_test, random_state=int(rng.integers(2**31)),
         stratify=y if n_classes else None,
-    )
-    return standardise(name, x, y, x_test, y_test, n_classes, axis=None if base == "digits" else 0)
+    )  # fmt: skip
+    return x, x_test, y, y_test, n_classes
 
 
 def _parse(name: str) -> tuple[str, tuple[int, int] | None]:

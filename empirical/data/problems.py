@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from ...theory import corrupt_labels, corruption_matrix
-from ...theory.base.validation import Array, InputError, check_count, check_fraction, check_seeds
+from ...theory.base.validation import (
+    Array,
+    InputError,
+    check_count,
+    check_fraction,
+    check_nonnegative,
+    check_seeds,
+)
 from .cifar import load_cifar
 from .datasets import load
 
@@ -29,6 +36,9 @@ class Problems:
         Share of training and validation labels moved to another class, uniformly. Test labels are clean.
     seeds : tuple of int
         One problem each.
+    pixel_noise : float
+        Added once to every pixel of digits, as `load` takes it: networks that fit such images are
+        overconfident.
     """
 
     data: str = "digits"
@@ -37,12 +47,16 @@ class Problems:
     n_test: int = 800
     noise: float = 0.0
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    pixel_noise: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("n_train", "n_validation", "n_test"):
             check_count(getattr(self, name), name)
         check_fraction(self.noise, "noise", below_one=True)
+        check_nonnegative(self.pixel_noise, "pixel_noise")
         check_seeds(self.seeds)
+        if self.pixel_noise and self.data.startswith("cifar"):
+            raise InputError("pixel_noise is for digits; CIFAR's images are taken as they are.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +78,15 @@ def draw_problems(problems: Problems) -> Split:
     parts: list[tuple[Array, ...]] = []
     for seed in problems.seeds:
         rng = np.random.default_rng([seed, 50])
-        read = load_cifar if problems.data.startswith("cifar") else load
-        data = read(problems.data, problems.n_train, problems.n_validation + problems.n_test, rng)
+        n = problems.n_validation
+        if problems.data.startswith("cifar"):
+            data = load_cifar(problems.data, problems.n_train, n + problems.n_test, rng)
+        else:
+            data = load(
+                problems.data, problems.n_train, (n, problems.n_test), rng, pixel_noise=problems.pixel_noise
+            )
         if data.n_classes < 2:
             raise InputError(f"soft labels need classes; {problems.data} has none.")
-        n = problems.n_validation
         flip = partial(_flip, rate=problems.noise, n_classes=data.n_classes, rng=rng)
         parts.append(
             (

@@ -21,11 +21,11 @@ from itertools import product
 from ..losses import rules
 from .method import Method
 
-WEIGHT_DECAYS = (3e-3, 1e-2, 3e-2)
+WEIGHT_DECAYS = (5e-4, 2e-3, 5e-3)
 
 
 def budget(name: str, *values: float, **fixed: float) -> tuple[tuple[tuple[str, float], ...], ...]:
-    """Candidates to tune over: every value of one setting, with every weight decay of the comparison."""
+    """Candidates that a search begins with: every value of one setting, with every weight decay."""
     rest = tuple(fixed.items())
     return tuple(
         (("weight_decay", decay), (name, value), *rest) for decay, value in product(WEIGHT_DECAYS, values)
@@ -37,7 +37,7 @@ TEACHER = frozenset({"teacher"})
 CROSS_ENTROPY = Method(
     "cross-entropy",
     rules.cross_entropy,
-    tuple((("weight_decay", v),) for v in (0.0, 1e-3, 3e-3, 1e-2, 2e-2, 3e-2)),
+    tuple((("weight_decay", decay),) for decay in WEIGHT_DECAYS),
 )
 LABEL_SMOOTHING = Method("label smoothing", rules.label_smoothing, budget("epsilon", 0.1, 0.4))
 ENTROPY_PENALTY = Method("entropy penalty", rules.entropy_penalty, budget("beta", 0.1, 0.4))

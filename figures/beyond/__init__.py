@@ -22,4 +22,5 @@ ORDER = (
     "label_corruption",
     "label_rounds",
     "scaling",
+    "soft_label_map",
 )

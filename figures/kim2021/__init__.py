@@ -13,4 +13,6 @@ ORDER = (
     "comparison",
     "translation",
     "detection",
+    "combination",
+    "hard_examples",
 )

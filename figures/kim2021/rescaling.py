@@ -41,6 +41,20 @@ def measured_factor(past: float, now: Array, n_classes: int = 4) -> Array:
     return np.asarray(soft / hard)
 
 
+def whole_gradients(outputs: Array, past: Array, weight: float) -> tuple[Array, Array, Array]:
+    """L1 norms of the whole gradient by autograd, those of the closed form, and where it is promised to hold.
+
+    The label is the first class. Promised: no wrong class is asked for more than it has, ``α ≤ p_now/p_past``.
+    """
+    logits = torch.from_numpy(np.log(outputs)).requires_grad_()
+    labels = torch.zeros(len(outputs), dtype=torch.long)
+    loss = progressive_loss(logits, labels, torch.from_numpy(past), weight, reduction="sum")
+    norms = torch.autograd.grad(loss, logits)[0].abs().sum(dim=1).numpy()
+    factor = gradient_rescaling(past[:, 0], outputs[:, 0], weight)
+    promised = weight <= (outputs[:, 1:] / past[:, 1:]).min(axis=1)
+    return norms, np.abs(factor) * 2 * (1 - outputs[:, 0]), promised
+
+
 def symbolic_difference() -> float:
     """``(p − target)/(p − 1)`` at the label less the factor, simplified by a computer algebra: 0."""
     p, past, alpha = sympy.symbols("p past alpha")
@@ -60,6 +74,8 @@ def measure(scale: Scale) -> xr.Dataset:
     mixed = progressive_loss(logits, labels, past.softmax(-1), WEIGHT) * 50
     target = (1 - WEIGHT) * torch.nn.functional.one_hot(labels, 5) + WEIGHT * past.softmax(-1)
     epochs = np.arange(1, 101)
+    nearby = rng.dirichlet(np.full(5, 30.0), 400)  # as outputs of two epochs in a row may be
+    whole, closed, promised = whole_gradients(nearby, rng.dirichlet(np.full(5, 30.0), 400), WEIGHT)
     return xr.Dataset(
         {
             "factor": (("past", "now"), factors),
@@ -69,6 +85,9 @@ def measure(scale: Scale) -> xr.Dataset:
             "mixed": float(mixed.detach()),
             "gradient": (("sample", "logit"), torch.autograd.grad(two_terms, logits)[0].numpy()),
             "residual": (("sample", "logit"), (logits.softmax(-1) - target).detach().numpy()),
+            "whole_gradient": ("pair", whole),
+            "closed_gradient": ("pair", closed),
+            "promised": ("pair", promised.astype(np.int32)),
             "weight": (("schedule", "epoch"), np.array(
                 [[progressive_weight(int(t), 100, 0.8, name) for t in epochs] for name in SCHEDULES])),
         },
@@ -77,8 +96,9 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """K1-K4."""
+    """What Kim et al. prove of the loss and its gradient (claims K1 to K4 and K7)."""
     source = "selfdistill.theory.gradient_rescaling"
+    inside = data["promised"].values.astype(bool)
     return [
         Claim.theorem("K1", "At temperature 1 the two-term loss equals the mixed-target one.", data["mixed"],
                       data["two_terms"], tolerance=1e-9,
@@ -89,6 +109,13 @@ def claims(data: xr.Dataset) -> list[Claim]:
                       data["factor"], data["measured_factor"], tolerance=1e-9, source=source),
         Claim.theorem("K3", "A computer algebra finds no difference.", 0.0, data["symbolic_difference"],
                       source=source),
+        Claim.theorem("K7", "The L1 norm of the whole gradient is cross-entropy's times the same factor, where the "
+                      "weight is at most p_now/p_past of every wrong class.",
+                      data["closed_gradient"].values[inside], data["whole_gradient"].values[inside], tolerance=1e-9,
+                      source=source),
+        Claim.theorem("K7", "Everywhere else it is larger.", data["closed_gradient"].values[~inside],
+                      data["whole_gradient"].values[~inside], relation="≥", tolerance=1e-12, source=source,
+                      note="the wrong classes then pull in both directions"),
         Claim.theorem("K4", "The surer a network has become of a label, the less its sample counts.", 0.0,
                       data["factor"].diff("now"), relation="≤", source=source),
         Claim.theorem("K4", "The surer it was before, the more.", 0.0, data["factor"].diff("past"),

@@ -1,11 +1,11 @@
 """Self-distillation as practised: accuracy of networks over many rounds, beside one round that is tuned.
 
-Minibatches, momentum and weight decay, with squared loss and with cross-entropy, on noisy and on clean labels; every
-round starts anew and learns the outputs of the last. Every seed has its own split, noise and start. Dotted lines: one
-round with the weight decay, or stopped at the epoch, that noisy validation labels like best; the number of rounds is
-chosen on the same labels, so that nobody knows more. Thin lines: the closed form under the network's tangent kernel,
-at its start (dashes) and after the first fit (its features frozen), whose only calibrated number is the training error
-of round 1. Below, how many bands of the start kernel's eigenvectors a fit still uses.
+Minibatches, momentum and weight decay, with squared loss and with cross-entropy, on noisy and on clean labels;
+every round starts anew and learns the outputs of the last. Every seed has its own split, noise and start. Dotted
+lines: one round with the weight decay, or stopped at the epoch, that noisy validation labels like best; the number
+of rounds is chosen on the same labels, so that nobody knows more. Thin lines: the closed form under the network's
+tangent kernel, at its start (dashes) and after the first fit (its features frozen), whose only calibrated number is
+the training error of round 1. Below, how many bands of the start kernel's eigenvectors a fit still uses.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ ORDER = (
     "posterior",
     "generations",
     "temperature",
+    "diverse_teachers",
     "comparison_table",
     "calibration",
 )

@@ -1,80 +1,114 @@
 """Temperature: what softening a teacher does to its uncertainty, to its diversity and to its students.
 
-Outputs of the teachers on their own training samples, softened by a temperature. Left, their mean entropy, which
-must rise with it. Middle, confidence diversity, the spread of the labels' probabilities over samples, which sets a
-teacher apart from label smoothing. It must fall in the end, as all outputs turn uniform. Whether it rises before,
-and so has a best temperature above 1, depends on how sure the teachers are: that is measured, and claimed for
-each setting by itself. Right, test accuracy of the students. Means with 95 % intervals over seeds.
+A hundred classes. Left, the mean entropy of teachers' outputs on their own training samples, softened by a
+temperature, which must rise with it. Middle, confidence diversity, the spread of the labels' probabilities over
+samples, which sets a teacher apart from label smoothing; it must fall in the end, as all outputs turn uniform.
+Right, accuracy and NLL of students: by self-distillation, where only the teacher is tempered, and by Hinton's loss,
+where the student is tempered too and learns no softer outputs. Grey: cross-entropy. Means with 95 % intervals over
+seeds.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.experiments.soft_label_experiments import TemperatureSweep, measure_temperatures
 from ..claim import Claim
+from ..conditions import DullRule
 from ..scale import Scale
-from ..soft_label_scale import data_sets as data_sets
-from ..soft_label_scale import over_settings, tables
-from ..style import COLOURS, band, new_figure, possible
+from ..soft_label_claims import CE, explained, fits, regime
+from ..soft_label_scale import values
+from ..soft_label_studies import temperatures
+from ..style import BOUND, COLOURS, band, new_figure, possible
 
-
-def sweep(scale: Scale) -> xr.Dataset:
-    """Return the sweep over (setting, temperature, seed) that this and Zhou et al.'s artefacts share."""
-    temperatures = scale.choose(
-        smoke=(1.0, 3.0, 10.0), quick=TemperatureSweep().temperatures, full=TemperatureSweep().temperatures
-    )
-    return over_settings(scale, measure_temperatures, lambda _, unit: TemperatureSweep(unit, temperatures))
+WHERE = "a hundred classes"
+METHODS = ("self-distillation", "distillation")
 
 
 def measure(scale: Scale) -> xr.Dataset:
     """Teachers' uncertainty and diversity and students' metrics over temperature."""
-    return sweep(scale)
+    return temperatures(scale)
+
+
+def by_temperature(
+    data: xr.Dataset, method: str, metric: str
+) -> tuple[npt.NDArray[np.float64], xr.DataArray]:
+    """Temperatures, and a metric of a method's students over (seed, temperature)."""
+    prefix = f"{method}, τ = "
+    names = [str(s) for s in data["student"].values if str(s).startswith(prefix)]
+    taus = np.array([float(name.removeprefix(prefix)) for name in names])
+    return taus, data[metric].sel(student=names).transpose("seed", "student")
+
+
+def best_of_others(table: xr.DataArray, *, better: str) -> npt.NDArray[np.float64]:
+    """For each seed, its value at the temperature that is best for the OTHER seeds: a choice without a look at it."""
+    measured = np.asarray(table, float) * (1 if better == "higher" else -1)
+    chosen = [int(np.delete(measured, s, axis=0).mean(axis=0).argmax()) for s in range(len(measured))]
+    return np.array([np.asarray(table, float)[s, c] for s, c in enumerate(chosen)])
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """Z8."""
+    """Zhang & Sabuncu on temperature (claim Z8)."""
+    taus, uncertainty = by_temperature(data, METHODS[0], "taught_uncertainty")
+    _, diversity = by_temperature(data, METHODS[0], "taught_diversity")
+    spread = np.asarray(diversity, float)
     found = [
         Claim.theorem("Z8", "A softened teacher's entropy rises with the temperature.", 0.0,
-                      np.concatenate([t["teacher_uncertainty"].diff("temperature").values.ravel()
-                                      for _, t in tables(data)]), relation="≥",
-                      source="selfdistill.theory.softmax"),
+                      np.diff(uncertainty, axis=1), relation="≥", source="selfdistill.theory.softmax"),
+        Claim.from_samples("Z8", f"The teacher's largest diversity is above that at temperature 1 ({WHERE}).",
+                           best_of_others(diversity, better="higher") - spread[:, 0], relation="≥",
+                           precondition=fits(data), family=WHERE,
+                           note="for each seed, at the temperature that is best for the others"),
+        Claim.from_samples("Z8", f"At τ = {taus[-1]:g} the teacher's diversity is below its largest ({WHERE}).",
+                           spread[:, -1] - best_of_others(diversity, better="higher"), relation="≤",
+                           precondition=fits(data), family=WHERE),
     ]  # fmt: skip
-    for where, table in tables(data):
-        diversity = table["teacher_diversity"]
-        largest = diversity.max("temperature")
-        rise, fall = largest - diversity.isel(temperature=0), diversity.isel(temperature=-1) - largest
-        student = table["accuracy"].isel(variant=0)
-        found += [
-            Claim.from_samples("Z8", f"The teacher's largest diversity is above that at temperature 1 by at least "
-                               f"0.1 nat ({where}).", rise, relation="≥", predicted=0.1),
-            Claim.from_samples("Z8", f"The teacher's diversity at the highest temperature is below its "
-                               f"largest by at least 0.1 nat ({where}).", fall, relation="≤", predicted=-0.1),
-            Claim.from_samples("Z8", f"Students of the highest temperature are less accurate than those of "
-                               f"temperature 1 ({where}).",
-                               student.isel(temperature=-1) - student.isel(temperature=0), relation="≤"),
-        ]  # fmt: skip
+    for metric, better in (("accuracy", "higher"), ("nll", "lower")):
+        _, students = by_temperature(data, METHODS[0], metric)
+        best, at_one = best_of_others(students, better=better), np.asarray(students, float)[:, 0]
+        words = "accuracy" if metric == "accuracy" else "NLL"
+        rule = ("cross-entropy", metric) if metric == "accuracy" else ("cross-entropy", "scaled_nll")
+        named = "no teacher" if metric == "accuracy" else "temperature scaling"
+        found.append(
+            explained(
+                Claim.from_samples("Z8", f"Students of the best temperature have a {better} {words} than those of "
+                                   f"temperature 1 ({WHERE}).", best - at_one,
+                                   relation="≥" if better == "higher" else "≤",
+                                   precondition=regime(data, metric),
+                                   dull_rule=DullRule.of(named, best, values(data, rule[1], rule[0]),
+                                                         better="higher" if better == "higher" else "lower"),
+                                   family=WHERE,
+                                   note="for each seed, at the temperature that is best for the others"),
+                holds="at temperature 1 a teacher that fits its labels says little but the labels",
+                otherwise="a softer teacher spread more over wrong classes than the student could use",
+            )
+        )  # fmt: skip
     return found
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """Teachers' uncertainty and diversity, students' accuracy."""
-    figure, axes = new_figure(3, width=3.9)
-    panels = (
-        ("teacher_uncertainty", "teacher's uncertainty, nats"),
-        ("teacher_diversity", "teacher's confidence diversity, nats"),
-        ("accuracy", "student's test accuracy"),
-    )
-    for panel, (metric, label) in zip(axes[0], panels, strict=True):
-        for i, (where, table) in enumerate(tables(data)):
-            values = table.isel(variant=0)[metric].transpose("seed", "temperature")
-            band(panel, data["temperature"], values, color=COLOURS[i], marker="o", markersize=3, label=where)
+    """Teachers' uncertainty and diversity, students' accuracy and NLL."""
+    figure, axes = new_figure(4, width=3.5)
+    for panel, metric, label in zip(
+        axes[0], ("taught_uncertainty", "taught_diversity", "accuracy", "nll"),
+        ("teacher's uncertainty, nats", "teacher's confidence diversity, nats", "student's test accuracy",
+         "student's NLL, nats"), strict=True,
+    ):  # fmt: skip
+        for i, method in enumerate(METHODS):
+            if i and metric.startswith("taught"):
+                continue  # the same teachers
+            taus, table = by_temperature(data, method, metric)
+            colour = "black" if metric.startswith("taught") else COLOURS[i]
+            band(panel, taus, table, color=colour, marker="o", markersize=3, label=method)
+        if metric in data and not metric.startswith("taught"):
+            alone = np.repeat(np.asarray(data[metric].sel(student=CE), float)[:, None], 2, axis=1)
+            band(panel, [taus[0], taus[-1]], alone, color=BOUND, linestyle="--", label=CE)
         panel.set(xlabel="temperature τ", ylabel=label, xscale="log")
-        panel.set_xticks([1, 2, 4, 10], ["1", "2", "4", "10"])
+        panel.set_xticks(taus, [f"{tau:g}" for tau in taus])
         panel.minorticks_off()
     possible(axes[0, 2])
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    handles, labels = axes[0, 2].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

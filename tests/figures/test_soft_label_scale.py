@@ -1,110 +1,158 @@
-"""What the soft-label figures share: paired differences, and one measurement for all of them."""
+"""What the soft-label figures share: settings and seeds, studies measured once, claims and their conditions."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from selfdistill.empirical.data.problems import Problems
-from selfdistill.empirical.experiments import comparison
-from selfdistill.empirical.experiments.comparison import Comparison
+from selfdistill.empirical.experiments.soft_labels import students
+from selfdistill.empirical.methods.catalogue import CROSS_ENTROPY, SELF_DISTILLATION
 from selfdistill.figures import soft_label_scale
-from selfdistill.figures.artefact import find_artefacts, select_artefacts
+from selfdistill.figures.artefact import select_artefacts
+from selfdistill.figures.reference import read
 from selfdistill.figures.run import find_obstacles
 from selfdistill.figures.scale import Scale
+from selfdistill.figures.soft_label_claims import (
+    all_of,
+    correlation,
+    dull,
+    effect,
+    explained,
+    fits,
+    overconfident,
+)
 from selfdistill.figures.soft_label_scale import (
-    Setting,
-    compared,
-    data_sets,
-    over_settings,
+    contrast,
+    hundred_classes,
+    images,
+    measured,
     paired,
-    settings,
+    side_by_side,
+    student,
     tables,
+    teacher,
+)
+from selfdistill.figures.soft_label_settings import (
+    PUBLISHED,
+    REGIMES,
+    TUNING_SEEDS,
+    UNSEEN,
+    describe,
+    published,
+    settled,
 )
 from selfdistill.theory import InputError
 
-from ..made_cifar import write_cifar100
 
-SHARED = [a for a in find_artefacts() if "soft_label_scale" in a.source.read_text(encoding="utf-8")]
-
-
-def test_paired_differences_are_seed_by_seed():
-    values = np.arange(6.0).reshape(2, 3) ** 2
-    table = xr.Dataset({"nll": (("method", "seed"), values)}, coords={"method": ["ours", "theirs"]})
-    np.testing.assert_array_equal(paired(table, "nll", "ours", "theirs"), values[0] - values[1])
-
-
-def test_full_scale_adds_cifar_with_a_resnet_and_a_densenet():
-    quick, full = settings(Scale("quick")), settings(Scale("full", seed=1))
-    assert [s.name for s in full[:2]] == [s.name for s in quick]
-    assert [s.comparison.network for s in full[2:]] == ["resnet18", "densenet100"]
-    assert data_sets(Scale("quick")) == set()
-    assert data_sets(Scale("full")) == {"cifar100"}
-    # A deep network's seed is a unit of its own, so that a kill costs no more than one.
-    assert [u.problems.seeds for u in full[2].units()] == [(1010,), (1011,), (1012,)]
-    assert len(full[0].units()) == 1
+def table_of(**metrics):
+    """A table of students by name, from values over seeds for each metric."""
+    names = list(next(iter(metrics.values())))
+    return xr.Dataset(
+        {m: (("student", "seed"), np.array([rows[n] for n in names], float)) for m, rows in metrics.items()},
+        coords={"student": names},
+    )
 
 
-def test_settings_of_different_sizes_stand_side_by_side(monkeypatch):
-    def measure(config):
-        name, seeds = config
-        epochs = 3 if name == "mlp" else 2
-        return xr.Dataset(
-            {"loss": (("epoch", "seed"), np.full((epochs, len(seeds)), float(seeds[0]))),
-             "weight": ("epoch", np.arange(1.0, epochs + 1))},
-            coords={"seed": list(seeds), "epoch": np.arange(epochs)},
-        )  # fmt: skip
-
-    data = over_settings(Scale("full"), measure, lambda _, unit: (unit.network, unit.problems.seeds))
-    sizes = {name: dict(table.sizes) for name, table in tables(data)}
-    assert list(sizes)[2:] == ["CIFAR-100, ResNet-18", "CIFAR-100, DenseNet-100"]
-    assert sizes["clean digits"] == {"epoch": 3, "seed": 20}
-    assert sizes["CIFAR-100, ResNet-18"] == {"epoch": 2, "seed": 3}
-    for _, table in tables(data):
-        assert np.isfinite(table["loss"]).all()
-        np.testing.assert_array_equal(table["weight"], np.arange(1.0, table.sizes["epoch"] + 1))
+def test_no_claim_is_judged_on_a_seed_that_settings_were_settled_on():
+    assert max(TUNING_SEEDS) < UNSEEN
+    for scale in (Scale("smoke"), Scale("quick"), Scale("thorough"), Scale("full", seed=3)):
+        for setting in (*contrast(scale), hundred_classes(scale), *images(scale)):
+            assert not set(TUNING_SEEDS) & set(setting.comparison.problems.seeds)
 
 
-def test_figures_share_one_measurement(tmp_path, monkeypatch):
+@pytest.mark.parametrize("regime", REGIMES)
+def test_settled_settings_belong_to_the_regime_as_it_is(regime):
+    """A regime that was changed needs another search; and what was settled is what its method takes."""
+    found = read("settled.json")["regimes"][regime]
+    assert found["comparison"] == describe(REGIMES[regime])
+    assert found["seeds"] == list(REGIMES[regime].tuning_seeds)
+    for method in PUBLISHED:
+        if method.name in found["methods"]:
+            method.check_settings(frozenset(dict(settled(regime, method))) - {"weight_decay"})
+        method.check_settings(frozenset(dict(published(method))) - {"weight_decay"})
+
+
+def test_parts_of_a_study_are_measured_once_and_joined(tmp_path, monkeypatch):
     scale = Scale("smoke", cache=tmp_path)
-    first = compared(scale)
+    setting = hundred_classes(scale)
+    rows = [teacher(), student("second", SELF_DISTILLATION, "teacher")]
+    monkeypatch.setattr(soft_label_scale, "SEEDS_TOGETHER", 1)
+    first = measured(scale, setting, rows)
+    assert dict(first.sizes)["seed"] == 2
 
     def fail(*_args, **_kwargs):
-        raise AssertionError("measured twice")
+        raise AssertionError("trained twice")
 
-    monkeypatch.setattr(comparison, "train_candidates", fail)
-    xr.testing.assert_equal(compared(Scale("smoke", cache=tmp_path)), first)
-
-
-@pytest.fixture(scope="module")
-def cifar(tmp_path_factory):
-    """One folder for all, so that artefacts that share a measurement make it once."""
-    return write_cifar100(tmp_path_factory.mktemp("cifar"))
+    monkeypatch.setattr(students, "train_students", fail)
+    xr.testing.assert_equal(measured(Scale("smoke", cache=tmp_path), setting, rows), first)
 
 
-@pytest.mark.parametrize("artefact", SHARED, ids=lambda a: a.key)
-def test_artefacts_show_settings_of_different_sizes(artefact, cifar, monkeypatch):
-    """What `full` does, on made images and toy networks: judged, drawn, and no panel empty."""
-    monkeypatch.setenv("SELFDISTILL_CIFAR", str(cifar))
+def test_settings_of_different_sizes_stand_side_by_side():
+    first = table_of(accuracy={"plain": [0.5, 0.6, 0.7], "soft": [0.6, 0.7, 0.8]})
+    second = table_of(accuracy={"plain": [0.1, 0.2]})
+    joined = dict(tables(side_by_side({"a": first, "b": second})))
+    assert dict(joined["a"].sizes) == {"student": 2, "seed": 3}
+    assert dict(joined["b"].sizes) == {"student": 1, "seed": 2}
+    np.testing.assert_allclose(paired(joined["a"], "accuracy", "soft", "plain"), 0.1)
 
-    def toy_settings(scale):
-        digits, *_ = settings(scale)
-        problems = Problems("cifar100", 16, 10, 20, seeds=(0, 1, 2))
-        toy = Comparison(problems, network="densenet10", hidden=(2,), epochs=2, batch_size=8)
-        return [digits, Setting("images", toy)]
 
-    monkeypatch.setattr(soft_label_scale, "settings", toy_settings)
-    data = artefact.measure(Scale("smoke", cache=cifar / "cache"))
-    assert dict(tables(data))["images"].sizes["seed"] == 3
-    claims = artefact.claims(data)
-    assert [c for c in claims if c.kind == "theorem" and c.verdict != "holds"] == []
-    assert any("(images)" in c.statement for c in claims)
-    for axes in artefact.draw(data).axes:
-        assert axes.has_data() or axes.tables
+def test_a_claim_is_not_about_a_network_that_is_not_too_sure():
+    table = table_of(
+        accuracy={"cross-entropy": [0.8] * 4, "soft": [0.8] * 4},
+        confidence={"cross-entropy": [0.81] * 4, "soft": [0.7] * 4},
+        training_accuracy={"cross-entropy": [1.0] * 4, "soft": [1.0] * 4},
+        ece={"cross-entropy": [0.05, 0.06, 0.05, 0.06], "soft": [0.01, 0.01, 0.02, 0.01]},
+    )
+    assert effect("Z7", table, "ece", "soft", "cross-entropy", "here", rules={}).verdict == "not this regime"
+    surer = table.assign(confidence=table["confidence"] + 0.1)
+    claim = effect("Z7", surer, "ece", "soft", "cross-entropy", "here", rules={})
+    assert claim.verdict == "holds"
+    assert "training accuracy" in claim.precondition.text
+    assert "overconfident" in claim.precondition.text
+    assert explained(claim, holds="so", otherwise="not so").note.startswith("so; ")
+    lazy = surer.assign(training_accuracy=surer["training_accuracy"] - 0.2)
+    assert all_of(overconfident(lazy), fits(lazy)) == fits(lazy)
+    assert effect("Z7", lazy, "ece", "soft", "cross-entropy", "here", rules={}).verdict == "not this regime"
+
+
+def test_the_strongest_dull_rule_is_the_one_to_beat():
+    table = table_of(
+        nll={"soft": [0.5, 0.51, 0.5], "tuned": [0.6, 0.62, 0.61], "stopped": [0.4, 0.41, 0.42]},
+        scaled_nll={"soft": [0.3] * 3, "tuned": [0.45, 0.44, 0.45], "stopped": [0.4] * 3},
+    )
+    rules = {"decay": ("tuned", "nll"), "scaling": ("tuned", "scaled_nll")}
+    assert dull(table, "nll", "soft", rules).name == "scaling"
+    assert dull(table, "nll", "soft", rules).beaten is False
+    assert dull(table, "nll", "soft", {"decay": ("tuned", "nll")}).beaten is True
+
+
+def test_a_correlation_of_nothing_is_no_number():
+    assert correlation([1, 2, 3], [2, 4, 9]) == pytest.approx(1)
+    assert np.isnan(correlation([1, 1, 1], [1, 2, 3]))
+    assert np.isnan(correlation([1, 2, np.nan], [1, 2, 3]))
+
+
+def test_a_deep_networks_seed_is_a_job_of_its_own():
+    """So that a kill costs no more than one."""
+    (setting,) = images(Scale("full", seed=1))
+    assert [p.problems.seeds for p in setting.parts()] == [(1010,), (1011,), (1012,)]
+    small = hundred_classes(Scale("quick"))
+    assert len(small.parts()) == 1
+
+
+def test_a_setting_of_images_stands_in_the_table_with_the_others():
+    problems = Problems("digits", 40, 20, 40, seeds=(10, 11))
+    tiny = replace(REGIMES["overconfident digits"], problems=problems, hidden=(4,), epochs=1)
+    rows = [student("cross-entropy", CROSS_ENTROPY)]
+    table = measured(Scale("smoke"), soft_label_scale.Setting("images", tiny), rows)
+    assert np.isfinite(table["nll"]).all()
 
 
 def test_data_that_cannot_be_had_are_named_before_any_work_and_the_others_run(tmp_path, monkeypatch):
     monkeypatch.setenv("SELFDISTILL_CIFAR", str(tmp_path))
-    shared, alone = select_artefacts(["teachers"]), select_artefacts(["sinusoid"])
+    shared, alone = select_artefacts(["comparison_table"]), select_artefacts(["sinusoid"])
     obstacles = find_obstacles(shared + alone, Scale("full"))
     assert list(obstacles) == shared
     assert "holds neither" in obstacles[shared[0]]

@@ -7,14 +7,15 @@ from selfdistill.theory import InputError, one_hot
 
 @pytest.mark.parametrize("name", [*available(), "digits-3-8"])
 def test_every_bundled_set_is_standardised_and_split(name, rng):
-    data = load(name, n_train=60, n_test=40, rng=rng)
-    assert len(data.inputs) == 60
-    assert len(data.test_inputs) == 40
+    n_train, n_test = (200, 100) if name == "digit-pairs" else (60, 40)
+    data = load(name, n_train=n_train, n_test=n_test, rng=rng)
+    assert len(data.inputs) == n_train
+    assert len(data.test_inputs) == n_test
     assert data.inputs.dtype == np.float32
     assert abs(data.inputs.mean()) < 1e-5
     if data.n_classes:
         assert set(np.unique(data.targets)) <= set(range(data.n_classes))
-        assert data.one_hot.shape == (60, data.n_classes)
+        assert data.one_hot.shape == (n_train, data.n_classes)
     else:
         assert data.targets.std() == pytest.approx(1, abs=1e-5)
 

@@ -5,25 +5,25 @@ from dataclasses import replace
 import pytest
 
 from selfdistill.empirical.data.problems import Problems
-from selfdistill.empirical.experiments.bias_variance import BiasVariance
+from selfdistill.empirical.experiments.bias_variance import BiasVariance, Learner
 from selfdistill.empirical.experiments.comparison import Comparison
 from selfdistill.empirical.experiments.kernel_rounds import KernelRounds
 from selfdistill.empirical.experiments.label_rounds import LabelRounds
 from selfdistill.empirical.experiments.matched import MatchedConfig
 from selfdistill.empirical.experiments.progressive_kernel import ProgressiveKernel
 from selfdistill.empirical.experiments.rounds import RoundsConfig
-from selfdistill.empirical.experiments.soft_label_experiments import (
-    Generations,
-    Schedules,
-    Teachers,
-    TemperatureSweep,
-)
+from selfdistill.empirical.experiments.soft_labels.border import Cell
+from selfdistill.empirical.experiments.soft_labels.hard_examples import HardExamples
+from selfdistill.empirical.experiments.soft_labels.students import Student, Study
 from selfdistill.empirical.experiments.stopping import StoppingConfig
-from selfdistill.empirical.methods.catalogue import METHODS
+from selfdistill.empirical.methods.catalogue import CROSS_ENTROPY, METHODS, PROGRESSIVE, SELF_DISTILLATION
 from selfdistill.empirical.training.members import TrainingConfig
 from selfdistill.theory import InputError
 
 MATCHED = MatchedConfig("diabetes", 0.1, 8, 0)
+FIRST = Student("first", CROSS_ENTROPY)
+SOFT = (("alpha", 0.5), ("temperature", 1.0))
+SECOND = Student("second", SELF_DISTILLATION, SOFT, "first")
 NAN, INF = float("nan"), float("inf")
 CASES = [
     (TrainingConfig(1), {"learning_rate": -1.0}, "learning_rate must be a finite number above 0; got -1"),
@@ -50,17 +50,23 @@ CASES = [
     (Comparison(), {"decay_scale": -1.0}, "decay_scale"),
     (Comparison(), {"methods": METHODS[:1] * 2}, "names of their own"),
     (Comparison(), {"learning_rate": NAN}, "learning_rate"),
-    (Generations(), {"generations": 0}, "generations"),
-    (Generations(), {"temperature": 0.0}, "temperature must be a finite number above 0"),
-    (Generations(), {"alpha": 1.5}, "alpha must lie in"),
-    (TemperatureSweep(), {"temperatures": ()}, "temperatures must be a tuple"),
-    (TemperatureSweep(), {"temperatures": (1.0, -2.0)}, "each of temperatures"),
-    (Teachers(), {"factors": (0.0,)}, "each of factors"),
-    (Schedules(), {"schedules": ("cubic",)}, "schedules must be one of linear, constant, quadratic"),
-    (Schedules(), {"finals": (2.0,)}, "each of finals"),
+    (Comparison(), {"augmentation": "blur"}, "augmentation must be one of none, shift, crop and flip"),
+    (Comparison(), {"teacher_sees": "nothing"}, "teacher_sees"),
+    (Comparison(), {"past": "tomorrow"}, "past must be one of training pass, end of epoch"),
+    (Comparison(), {"tuning_seeds": (0, 7)}, "what was tuned on a problem cannot be tested on it"),
+    (FIRST, {"start": -1}, "start must be a whole number of at least 0"),
+    (FIRST, {"settings": (("alpha", 0.5),)}, "takes the settings none; it was given alpha"),
+    (FIRST, {"teacher": "second"}, "cross-entropy takes no teacher"),
+    (FIRST, {"method": SELF_DISTILLATION, "settings": SOFT}, "self-distillation needs a teacher"),
+    (Study(Comparison(), (FIRST,)), {"students": (FIRST, FIRST)}, "students need names of their own"),
+    (Study(Comparison(), (FIRST,)), {"students": (SECOND, FIRST)}, "teacher of 'second' must come before it"),
+    (Cell(Comparison(), ((CROSS_ENTROPY, ()),)), {"draws": 1}, "draws must be a whole number of at least 2"),
+    (HardExamples(), {"alpha": 1.5}, "alpha must lie in"),
     (BiasVariance(), {"draws": 1}, "draws must be a whole number of at least 2"),
-    (BiasVariance(), {"n_draw": 501}, "cannot be drawn from a pool of 500"),
-    (BiasVariance(), {"wsl_alpha": NAN}, "wsl_alpha"),
+    (BiasVariance(), {"n_draw": 351}, "cannot be drawn without replacement from a pool of 350"),
+    (BiasVariance(), {"weight_decay": NAN}, "weight_decay"),
+    (Learner("plain", CROSS_ENTROPY), {"teacher": "given"}, "do not agree"),
+    (Learner("plain", CROSS_ENTROPY), {"method": PROGRESSIVE}, "takes the settings alpha; it was given none"),
     (MATCHED, {"epsilon": 0.0}, "epsilon"),
     (MATCHED, {"width": 0}, "width"),
     (StoppingConfig(MATCHED), {"largest_error": 1.0}, "largest_error"),

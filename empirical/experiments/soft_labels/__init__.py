@@ -1,0 +1,1 @@
+"""Soft labels: students of any method and teacher, measured side by side."""
