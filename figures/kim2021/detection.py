@@ -14,7 +14,7 @@ from __future__ import annotations
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...empirical.experiments.detection import Detection, measure_detection
+from ...empirical.experiments.domains.detection import Detection, measure_detection
 from ..claim import Claim, Relation
 from ..scale import Scale
 from ..soft_label_scale import UNSEEN

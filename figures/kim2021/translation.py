@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ...empirical.data.number_words import Language
-from ...empirical.experiments.translation import METHODS, RESCALED, Translation, measure_translation
+from ...empirical.experiments.domains.translation import METHODS, RESCALED, Translation, measure_translation
 from ..claim import Claim, Relation
 from ..conditions import DullRule, Precondition
 from ..scale import Scale

@@ -14,11 +14,11 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...theory.base.validation import Array, check_count, check_fraction, check_nonnegative, check_positive
-from ..data.scattered_digits import GRID, NOTHING, Scenes, boxes, draw_scenes
-from ..jobs.threads import one_thread
-from ..losses import label_smoothing_loss
-from ..losses.modules import ProgressiveLoss
+from ....theory.base.validation import Array, check_count, check_fraction, check_nonnegative, check_positive
+from ...data.scattered_digits import GRID, NOTHING, Scenes, boxes, draw_scenes
+from ...jobs.threads import one_thread
+from ...losses import label_smoothing_loss
+from ...losses.modules import ProgressiveLoss
 from .translation import METHODS, RESCALED, best_temperature, scores
 
 N_CLASSES = 10

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from selfdistill.empirical.data.scattered_digits import CANVAS, NOTHING, boxes, draw_scenes
-from selfdistill.empirical.experiments.detection import (
+from selfdistill.empirical.experiments.domains.detection import (
     Detection,
     average_precision,
     intersection_over_union,
     mean_average_precision,
     measure_detection,
 )
-from selfdistill.empirical.experiments.translation import METHODS, RESCALED
+from selfdistill.empirical.experiments.domains.translation import METHODS, RESCALED
 from selfdistill.theory import InputError
 
 TINY = Detection(3, n_train=20, n_validation=10, n_test=20, epochs=2, channels=4)

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from selfdistill.empirical.data.number_words import write
-from selfdistill.empirical.experiments import translation
-from selfdistill.empirical.experiments.translation import (
+from selfdistill.empirical.experiments.domains import translation
+from selfdistill.empirical.experiments.domains.translation import (
     METHODS,
     RESCALED,
     Translation,

@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
-from ...theory.base.validation import (
+from ....theory.base.validation import (
     Array,
     InputError,
     check_choice,
@@ -22,11 +22,11 @@ from ...theory.base.validation import (
     check_fraction,
     check_positive,
 )
-from .. import metrics
-from ..data.number_words import LARGEST, Language, read, write
-from ..jobs.threads import one_thread
-from ..losses import label_smoothing_loss
-from ..losses.modules import ProgressiveLoss
+from ... import metrics
+from ...data.number_words import LARGEST, Language, read, write
+from ...jobs.threads import one_thread
+from ...losses import label_smoothing_loss
+from ...losses.modules import ProgressiveLoss
 
 METHODS = ("cross-entropy", "label smoothing", "progressive")
 RESCALED = "cross-entropy, rescaled"

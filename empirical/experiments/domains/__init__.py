@@ -1,0 +1,1 @@
+"""The domains of progressive self-distillation beyond classification: translation and detection."""
