@@ -9,7 +9,7 @@ JOBS ?= 2
 # One BLAS thread per process: tests and experiments fan out over processes instead.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: reproduce test check faults history lowest bench docs costs gallery wheel clean
+.PHONY: reproduce test check fuzz faults history lowest bench docs costs gallery wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,11 @@ reproduce: $(READY)
 
 test: $(READY)
 	$(SINGLE) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Random inputs for every public function against oracles, for as long as told.
+MINUTES ?= 5
+fuzz: $(READY)
+	$(SINGLE) $(BIN)/python -m tests.fuzz $(MINUTES)
 
 check: $(READY)
 	$(BIN)/ruff check .

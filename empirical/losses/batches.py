@@ -41,6 +41,9 @@ _WITHIN: dict[Interval, Callable[[Tensor], Tensor]] = {
 }
 
 
+_LARGEST_SETTING = 1e150
+
+
 class Options(TypedDict, total=False):
     """Options that every loss takes as keywords.
 
@@ -206,6 +209,8 @@ class Batch:
             if self.check and not bool(_WITHIN[within](value).all()):
                 raise InputError(f"every {name} must lie in {within}; one does not.")
             return value
+        if self.check and isinstance(value, float) and value > _LARGEST_SETTING:
+            raise InputError(f"{name} must be at most {_LARGEST_SETTING:g}: it is squared; got {value:g}.")
         return _CHECKS[within](value, name) if self.check else value
 
     def loss(

@@ -222,7 +222,8 @@ ARGUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "top_k_accuracy": lambda: {"probabilities": P, "labels": LABELS, "k": 2},
     **{
         name: lambda: {"probabilities": P, "labels": LABELS}
-        for name in ("accuracy", "brier_score", "negative_log_likelihood", "risk_coverage", "confidence_diversity",
+        for name in ("accuracy", "brier_score", "mean_confidence", "negative_log_likelihood",
+                     "risk_coverage", "confidence_diversity",
                      "area_under_risk_coverage", "excess_area_under_risk_coverage")
     },
     **{

@@ -103,7 +103,7 @@ class ClusteredFeatures:
     @property
     def n_samples(self) -> int:
         """N."""
-        return self.n_classes * self.n_per_class
+        return int(self.n_classes) * int(self.n_per_class)  # narrow types overflow
 
     @property
     def superclasses(self) -> Array:

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction
+from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, shown
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .distill import distill, settled
 from .multiplier import excess_energies
 from .recursion import March, Step, run_march
 from .schedules import FixedRidge, RidgeRule, ToleranceRule, ToTolerance, tolerance_rule
 from .trajectory import Trajectory
+
+# Ratios of eigenvalues below this overflow.
+LEAST_EIGENVALUE = 1e-290
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,11 @@ def distill_grid(spectrum: Spectrum, epsilons: Any, max_rounds: int | None = Non
     """
     spectrum = as_spectrum(spectrum)
     epsilons = _positive_vector(epsilons, "epsilons")
+    if not np.isfinite(spectrum.initial_ratio(float(epsilons.min())) ** 2):
+        raise InputError(
+            f"every epsilon must be nearer to the targets' mean square, {spectrum.energy / spectrum.n_samples:.3g}: "
+            f"its share of that overflows for {epsilons.min():.3g}."
+        )
     for epsilon in np.sort(epsilons):  # the smallest asks for most; the others find nothing left to do
         spectrum = settled(spectrum, ToTolerance(epsilon, max_rounds))
     spectrum.check_feasible(float(epsilons.min()))
@@ -197,6 +205,8 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
         raise InputError("eigenvalues must have a last axis of directions, with at least one entry.")
     if not (d > 0).all():
         raise InputError(f"every eigenvalue must be above 0 (leave null directions out); got {d.min():g}.")
+    if (d < LEAST_EIGENVALUE).any():
+        raise InputError(f"every eigenvalue must be at least {LEAST_EIGENVALUE:g}: scale all of them up.")
     if not (ratios > 0).all() or not (z.max(axis=-1) > 0).all():
         raise InputError("every initial ratio must be above 0, and no problem's coefficients all zero.")
     m = d.shape[-1]
@@ -222,5 +232,5 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
 def _positive_vector(values: Any, name: str) -> Array:
     vector = as_real_array(values, name).astype(np.float64)
     if vector.ndim != 1 or not len(vector) or not (vector > 0).all():
-        raise InputError(f"{name} must be a vector of numbers above 0; got {values!r:.80}.")
+        raise InputError(f"{name} must be a vector of numbers above 0; got {shown(values)}.")
     return vector

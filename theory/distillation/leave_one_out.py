@@ -78,6 +78,8 @@ def leave_one_out(
     array([1.503, 1.468])
     """
     spectrum = as_complete(spectrum)
+    if rounds is not None:
+        rounds = check_count(rounds, "rounds")
     run = LeftOutRun(spectrum, FixedRidge(ridge, rounds, ground_truth_weight))
     y = to_host(spectrum.targets).astype(np.float64, copy=False)
     if groups is None:

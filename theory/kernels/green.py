@@ -39,13 +39,16 @@ def cubic_green_kernel(x: Any, s: Any) -> Array:
     array([[0.      , 0.020833]])
     """
     x, s = _points(x, "x")[:, None], _points(s, "s")[None, :]
-    return np.maximum(x - s, 0.0) ** 3 / 6 - x * (1 - s) * (x**2 - 2 * s + s**2) / 6
+    # The kernel is symmetric: with a ≤ b it is a (1 − b)(2b − b² − a²)/6. Written so that nothing cancels.
+    a, b = np.minimum(x, s), np.maximum(x, s)
+    squares = np.where(b < 0.5, b * (2 - b) - a**2, (1 - a) * (1 + a) - (1 - b) ** 2)
+    return a * (1 - b) * squares / 6
 
 
 def brownian_bridge_kernel(x: Any, s: Any) -> Array:
     """Kernel of ``∫ (f')²`` on [0, 1] with f(0) = f(1) = 0: ``min(x, s) − x s``, (len(x), len(s))."""
     x, s = _points(x, "x")[:, None], _points(s, "s")[None, :]
-    return np.minimum(x, s) - x * s
+    return np.minimum(x, s) * (1 - np.maximum(x, s))
 
 
 def _points(value: Any, name: str) -> Array:

@@ -73,8 +73,10 @@ def relu_tangent_kernel(
     hidden_layers = check_count(hidden_layers, "hidden_layers", least=0, most=MOST_LAYERS)
     weight_std = check_positive(weight_std, "weight_std")
     bias_std = check_nonnegative(bias_std, "bias_std")
-    units, stds = _unit_rows(x, weight_std, bias_std)
-    other_units, other_stds = (units, stds) if same else _unit_rows(z, weight_std, bias_std)
+    units, stds, sizes = _unit_rows(x, weight_std, bias_std)
+    other_units, other_stds, other_sizes = (
+        (units, stds, sizes) if same else _unit_rows(z, weight_std, bias_std)
+    )
     layers = _layers(stds, hidden_layers, weight_std, bias_std)
     other_layers = layers if same else _layers(other_stds, hidden_layers, weight_std, bias_std)
     last, other_last = layers[0][-1], other_layers[0][-1]
@@ -88,6 +90,9 @@ def relu_tangent_kernel(
             kernel[block] = _tangent(cosine, tuple(part[:, block] for part in layers), other_layers, own)
             kernel[block] *= last[block, None]
             kernel[block] *= other_last
+            # The large factor comes first: the product of all may be a number where that of some is none.
+            kernel[block] *= np.maximum(sizes[block, None], other_sizes)
+            kernel[block] *= np.minimum(sizes[block, None], other_sizes)
     if not np.isfinite(kernel).all():
         raise InputError(
             f"the tangent kernel overflows: after {hidden_layers} hidden layers pre-activations have a standard "
@@ -96,14 +101,18 @@ def relu_tangent_kernel(
     return kernel
 
 
-def _unit_rows(points: Array, weight_std: float, bias_std: float) -> tuple[Array, Array]:
-    """Unit vectors whose inner products are the correlations of first pre-activations, and their deviations.
+def _unit_rows(points: Array, weight_std: float, bias_std: float) -> tuple[Array, Array, Array]:
+    """Unit vectors whose inner products are the correlations of first pre-activations; deviations; sizes.
 
     Rows are divided by their largest entry before anything is squared, so that no scale over- or underflows.
+    Without biases the kernel is homogeneous: then deviations are those of rows of size 1, and sizes multiply
+    them at the end. With biases all sizes are 1.
     """
     sizes = np.abs(points).max(axis=1, initial=0.0)
     shapes = points / np.where(sizes > 0, sizes, 1.0)[:, None]
     norms = np.linalg.norm(shapes, axis=1)
+    factors = np.ones_like(sizes) if bias_std else sizes
+    sizes = sizes if bias_std else np.ones_like(sizes)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         inputs = weight_std / np.sqrt(points.shape[1]) * norms * sizes
         stds = np.hypot(inputs, bias_std)
@@ -111,7 +120,7 @@ def _unit_rows(points: Array, weight_std: float, bias_std: float) -> tuple[Array
         units = np.column_stack(
             [shapes * (inputs / safe / np.where(norms > 0, norms, 1.0))[:, None], bias_std / safe]
         )
-    return units, stds
+    return units, stds, factors
 
 
 def _layers(
