@@ -89,17 +89,17 @@ def overconfidence(data: xr.Dataset) -> npt.NDArray[np.float64]:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """The border of calibration, and what gains go with (claims S1 to S3, of this project)."""
+    """The border of calibration, and what gains go with (claims H1 to H3, of this project)."""
     gap = overconfidence(data)
     moved = np.broadcast_to(data["label_noise"].values[:, None], gap.shape)
     found = [_border(data, gap, name) for name in (LS, SD, PS)]
     found += [
-        _goes_with(gap, -change(data, "nll", name), "S2",
+        _goes_with(gap, -change(data, "nll", name), "H2",
                    f"{name.capitalize()} gains more NLL where cross-entropy is more overconfident.")
         for name in (LS, SD, PS)
     ]  # fmt: skip
     return found + [
-        _goes_with(moved, change(data, "accuracy", name), "S3",
+        _goes_with(moved, change(data, "accuracy", name), "H3",
                    f"{name.capitalize()} gains more accuracy where more labels were moved.",
                    "in kernel ridge the best weight of the teacher grows with the noise")
         for name in (SD, PS)
@@ -112,7 +112,7 @@ def _border(data: xr.Dataset, gap: npt.NDArray[np.float64], name: str) -> Claim:
     right = ((np.abs(gap - taken) < np.abs(gap)) == helps).mean(axis=0)
     always = np.maximum(helps.mean(axis=0), 1 - helps.mean(axis=0))
     return Claim.from_samples(
-        "S1", f"{name.capitalize()} helps calibration where it takes less than twice the certainty that cross-entropy "
+        "H1", f"{name.capitalize()} helps calibration where it takes less than twice the certainty that cross-entropy "
         "has too much: right in at least 80 % of the cells.", right, relation="≥", predicted=0.8, family="border",
         dull_rule=DullRule.of("the more frequent answer in all cells", right, always, better="higher"),
         note="share of cells, one value a replicate; certainty taken and overconfidence are measured",
