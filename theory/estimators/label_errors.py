@@ -191,11 +191,11 @@ def find_label_errors(
     >>> from sklearn.datasets import load_iris
     >>> from selfdistill.theory import find_label_errors
     >>> X, y = load_iris(return_X_y=True)
-    >>> y[[3, 77, 120]] = [2, 0, 0]  # three labels are wrong
+    >>> y[[3, 64, 120]] = [2, 0, 0]  # three labels are wrong
     >>> found = find_label_errors(X, y)
     >>> sorted(int(i) for i in found.ranking[:3])
-    [3, 77, 120]
-    >>> [int(k) for k in found.suggested[[3, 77, 120]]]
+    [3, 64, 120]
+    >>> [int(k) for k in found.suggested[[3, 64, 120]]]
     [0, 1, 2]
     """
     consensus = check_count(consensus, "consensus", least=0)
