@@ -26,7 +26,9 @@ from .kernels import Kernel
 from .paths import Path, choose_path
 from .tables import Table
 
-# Rounds are stopped here unless the user names a number: the filters of all rounds take 8 bytes a sample.
+# Rounds are stopped here unless the user names a number: more take minutes.
+USUAL_ROUNDS = 10_000
+# And here in any case: the filters of all rounds take 8 bytes a sample.
 MOST_ROUNDS = 100_000
 MOST_BYTES = 2**30
 # Rounds among which the best is looked for.
@@ -188,7 +190,7 @@ def distill_table(
         Mean squared training error of every round, above 0; None takes the noise variance of the target, as
         leave-one-out estimates it, and finds the best round.
     max_rounds : int, optional
-        Where to stop; otherwise at collapse, or at 100 000 rounds or 1 GiB of filters.
+        Where to stop; otherwise at collapse, or at 10 000 rounds or 1 GiB of filters.
     standardize : bool
         Scale every feature to mean 0 and variance 1 first.
     center : bool
@@ -232,7 +234,9 @@ def distill_table(
         if epsilon is None:
             epsilon = left_out_noise_variance(spectrum)
         paper_lower, lower, upper = rounds_bounds(spectrum, epsilon)
-        run = distill_to_tolerance(spectrum, epsilon, most if max_rounds is None else max_rounds)
+        run = distill_to_tolerance(
+            spectrum, epsilon, min(most, USUAL_ROUNDS) if max_rounds is None else max_rounds
+        )
     except InputError as error:
         raise InputError(" ".join([str(error), *notes])) from None
     spectrum = run.spectrum
