@@ -100,4 +100,4 @@ def _errors(axes: Axes, table: xr.Dataset, methods: list[str]) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("calibration error, %: filled as trained, open after scaling")
+    axes.set_xlabel("calibration error, % (open: scaled)")

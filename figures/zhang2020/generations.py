@@ -24,8 +24,8 @@ PANELS = {
     "nll": "negative log-likelihood, nats",
     "ece_20": "calibration error, 20 bins",
     "aurc": "AURC (ranking of mistakes)",
-    "training_uncertainty": "uncertainty on training samples, nats",
-    "training_diversity": "confidence diversity on training samples, nats",
+    "training_uncertainty": "uncertainty (training), nats",
+    "training_diversity": "diversity (training), nats",
 }
 FIRST, RULES = "generation 1", {"stopped early": "--", "cross-entropy, tuned": ":"}
 WHERE = "a hundred classes"
