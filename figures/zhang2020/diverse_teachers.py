@@ -1,4 +1,4 @@
-"""Are students of more diverse teachers better?
+"""Diverse teachers: their students beside those of teachers that are all equally sure.
 
 A hundred classes. Each point is one teacher and its students: teachers are the generations of a chain and one
 teacher softened by several temperatures. Across, the confidence diversity of what was taught, on the training

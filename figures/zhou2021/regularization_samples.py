@@ -117,6 +117,7 @@ def draw(data: xr.Dataset) -> Figure:
         ylabel="test accuracy",
         title="Teachers smoothed by 0 … 0.3, τ = 4",
     )
+    possible(against)
     shares.set(ylabel="share of training samples", title="Over temperatures")
     dropped.set(ylabel="test accuracy above cross-entropy's", title="Without them")
     possible(shares)

@@ -19,7 +19,7 @@ from ..scale import Scale
 from ..soft_label_claims import all_of, effect, explained, room
 from ..soft_label_scale import paired, values
 from ..soft_label_studies import teachers
-from ..style import BOUND, COLOURS, band, new_figure
+from ..style import BOUND, COLOURS, band, new_figure, possible
 
 WHERE = "a hundred classes"
 SIZES = ("own size", "large")
@@ -90,6 +90,8 @@ def draw(data: xr.Dataset) -> Figure:
             band(panel, [-0.3, 1.3], alone, color=BOUND, linestyle=line, label=f"student {name}")
         panel.set_xticks([0, 1], ["of the student's size", "of eight times its width"])
         panel.set(xlabel="teacher", ylabel=label)
+        if metric == "accuracy":
+            possible(panel)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

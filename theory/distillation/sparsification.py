@@ -66,7 +66,7 @@ def adjacent_ratios(filters: Any, eigenvalues: Any) -> Array:
             f"{d.shape} and {b.shape}."
         )
     kept = b[..., distinct_eigenvalues(d)]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratios = kept[..., 1:] / kept[..., :-1]
     return np.where(kept[..., :-1] > 0, ratios, np.inf)
 

@@ -46,8 +46,8 @@ def confident_joint(probabilities: Any, labels: Any) -> Array:
     --------
     >>> from selfdistill.theory import confident_joint
     >>> confident_joint([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.7, 0.3]], [0, 0, 1, 1])
-    array([[0.5 , 0.  ],
-           [0.  , 0.5 ]])
+    array([[0.5, 0. ],
+           [0. , 0.5]])
     """
     p, given = _checked(probabilities, labels)
     n, k = p.shape

@@ -38,6 +38,7 @@ def fit_linearised(gram: Any, features: Any, targets: Any, ridge: float) -> Soft
     by_gram = features is None
     given = as_symmetric(as_matrix(gram, "gram")) if by_gram else as_matrix(features, "features")
     t = as_distributions(targets, len(given))
+    ridge = check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
     n, k = t.shape
     spectrum = (Spectrum.from_gram if by_gram else Spectrum.from_features)(given, t - 1 / k)
     run = distill_linearised(spectrum, ridge, 1)

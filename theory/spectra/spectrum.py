@@ -194,7 +194,7 @@ class Spectrum(TargetMeasure):
         >>> x = np.linspace(0, 1, 2000)
         >>> spectrum = Spectrum.of(lambda a, b: np.exp(-8 * (a - b.T) ** 2), np.sin(5 * x), points=x[:, None])
         >>> distill_to_tolerance(spectrum, 0.05).spectrum.way
-        'products with the gram: 12 of them reach the tolerance'
+        'products with the gram: 8 of them reach the tolerance'
         """
         gram, points = evaluated(gram, points)
         if can_factorise(gram) and len(gram) <= _SMALL:

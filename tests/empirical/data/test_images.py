@@ -170,7 +170,7 @@ def test_sizes_are_the_papers():
         sizes = [sum(p.numel() for p in network.parameters()) for network in networks]
     assert [round(s / 1e6, 2) for s in sizes] == [11.17, 21.28, 14.72, 0.77]
     with pytest.raises(InputError, match="depth"):
-        resnet(50, 10)
+        resnet(51, 10)
     with pytest.raises(InputError, match=r"6k \+ 4"):
         densenet(42, 10)
 
