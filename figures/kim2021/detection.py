@@ -46,7 +46,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """What the paper says of object detection (K6)."""
+    """What the paper says of object detection (docs: claim K6)."""
     return claims_on_new_domain(data, CLAIMED, "on classes of boxes", "new digits")
 
 

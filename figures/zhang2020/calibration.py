@@ -36,7 +36,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """Zhang & Sabuncu's table (claim Z7), its part on calibration."""
+    """Zhang & Sabuncu's table (docs: claim Z7), its part on calibration."""
     return [
         explained(
             effect("Z7", table, "ece_20", method, rival, where, note="20 bins, as the paper has it"),

@@ -48,7 +48,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """Zhang & Sabuncu's table (claim Z7): accuracy and NLL, by published settings and tuned."""
+    """Zhang & Sabuncu's table (docs: claim Z7): accuracy and NLL, by published settings and tuned."""
     found = []
     for where, table in tables(data):
         names = set(table["student"].values)

@@ -42,7 +42,7 @@ def chain(data: xr.Dataset) -> list[str]:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """Zhang & Sabuncu on generations (claim Z6): accuracy, calibration, and what a network is as a teacher."""
+    """Zhang & Sabuncu on generations (docs: claim Z6): accuracy, calibration, and what a network is as a teacher."""
     last = chain(data)[-1]
     words = {"accuracy": "more accurate", "nll": "of lower NLL", "ece_20": "better calibrated"}
     found = [

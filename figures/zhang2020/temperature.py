@@ -50,7 +50,7 @@ def best_of_others(table: xr.DataArray, *, better: str) -> npt.NDArray[np.float6
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """Zhang & Sabuncu on temperature (claim Z8)."""
+    """Zhang & Sabuncu on temperature (docs: claim Z8)."""
     taus, uncertainty = by_temperature(data, METHODS[0], "taught_uncertainty")
     _, diversity = by_temperature(data, METHODS[0], "taught_diversity")
     spread = np.asarray(diversity, float)

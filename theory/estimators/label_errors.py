@@ -227,7 +227,7 @@ def find_label_errors(
 
 
 def predicted_rounds(spectrum: Spectrum, classes: Array, corruption: Array, ridge: float) -> float:
-    """Rounds that label averaging needs to correct every training label (claim J5), from estimated quantities.
+    """Rounds that label averaging needs to correct every training label (docs: claim J5), from estimated quantities.
 
     The gram's mean values inside and across classes, in units of its diagonal's, make the clustered model.
 
