@@ -6,7 +6,7 @@ distillation (0.8) train on the same draws for as many steps at one weight decay
 calibration error, NLL, accuracy and variance, against how overconfident cross-entropy is in that cell (confidence
 less accuracy): one point a cell; below the line is help (for accuracy, above it). Shaded: half of the certainty
 that label smoothing takes, the border that a one-line theory predicts for its calibration: taking Δ of the
-certainty from a network that is g too sure leaves |g − Δ|, so that it helps where Δ < 2g. Below, what self-
+certainty from a network that is g too sure leaves it off by g − Δ, so that it helps where Δ < 2g. Below, what self-
 distillation changes, over sample size and moved labels, and over width and pixel noise, on the mean of the other
 two: blue is help, red harm; a number in bold has an interval over replicates that excludes 0.
 """
