@@ -42,7 +42,7 @@ _FAR, _NEAR = 1.5, 1.08
 _MEMORY_EVERY = 8
 # A factorisation costs about as much as so many products a sample, orthogonalisation included (benchmarks: krylov);
 # before the second share of it is spent, forecasts are not trusted.
-_BREAK_EVEN, _TRUSTED = 0.35, 0.04
+_BREAK_EVEN, _TRUSTED = 0.35, 0.15
 
 
 def refine(spectrum: Spectrum, schedule: Schedule, solve: Solve) -> Spectrum:
