@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import comb
 
 from ..base.arrays import to_host
 from ..base.validation import (
@@ -66,6 +65,8 @@ class Mixing:
     @property
     def round_weights(self) -> Array:
         """Weights of the fits of rounds 1 … k + 1, (k + 1,); they sum to 1."""
+        from scipy.special import comb  # here, so that importing the floor stays quick
+
         k = len(self.weights)
         signs = (-1.0) ** np.arange(k + 1)
         powers = np.concatenate([[1.0], self.weights])
@@ -232,6 +233,8 @@ def _left(spectrum: Spectrum, ridge: float) -> Array:
 
 def _residual_weights(round_weights: Array) -> Array:
     """Take weights of rounds to weights of ``a (1 − a)ʲ``, j ≥ 1."""
+    from scipy.special import comb  # here, so that importing the floor stays quick
+
     k = len(round_weights)
     return np.array([(-1.0) ** j * np.sum(comb(np.arange(j, k), j) * round_weights[j:]) for j in range(1, k)])
 
