@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -24,11 +25,11 @@ def csv(frame, tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command; return exit code, stdout and stderr."""
+def command(monkeypatch, capsys):
+    """Run the command with any arguments; return exit code, stdout and stderr."""
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["selfdistill", "rounds", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["selfdistill", *map(str, arguments)])
         capsys.readouterr()
         try:
             main()
@@ -39,6 +40,12 @@ def run(monkeypatch, capsys):
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def run(command):
+    """Run `selfdistill rounds`."""
+    return partial(command, "rounds")
 
 
 def refuse_constant(name):

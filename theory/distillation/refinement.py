@@ -34,7 +34,7 @@ from .trajectory import Trajectory
 Solve = Callable[[Spectrum, Schedule], Trajectory]
 
 # Rounding of one product, in units of the precision times the largest eigenvalue.
-_ROUNDING = 2.0
+_ROUNDING = 4.0
 # On the difference of two rules or spaces, whose errors need not be of opposite sign.
 _SAFETY = 2.0
 # Sizes at which a run is tried grow by the first factor, and by the second once a cheap residual says it is near.

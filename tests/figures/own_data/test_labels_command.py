@@ -1,13 +1,12 @@
 """``selfdistill labels`` as a user meets it: what is wrong, why, the files that it writes, and mistakes."""
 
 import re
-import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from selfdistill.figures.cli.app import main
 from selfdistill.theory import find_label_errors
 
 NAMES = np.array(["ant", "bee", "cat"])
@@ -27,21 +26,9 @@ def frame(rng, true):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command; return exit code, stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["selfdistill", "labels", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+def run(command):
+    """Run `selfdistill labels`."""
+    return partial(command, "labels")
 
 
 def test_json_says_what_the_function_finds(rows, csv, frame):
