@@ -9,7 +9,7 @@ JOBS ?= 2
 # One BLAS thread per process: tests and experiments fan out over processes instead.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: reproduce test check fuzz faults history lowest bench docs costs gallery wheel clean
+.PHONY: reproduce test check fuzz faults history thorough lowest bench docs costs gallery wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,7 +45,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 
 docs: $(READY)
-	$(BIN)/python -m selfdistill.figures.statements docs
+	$(BIN)/python -m selfdistill.figures.results.pages .
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs
 
 # The lowest versions of the dependencies, in an environment of their own: every theorem must hold there too.
@@ -61,16 +61,21 @@ costs: $(READY)
 	$(BIN)/selfdistill reproduce --scale quick --out build/costs/quick --json > build/costs/quick.json
 	$(BIN)/python -m selfdistill.figures.cli.costs build/costs/smoke.json build/costs/quick.json
 
-# The pictures that the README shows.
+# Hours: the verdicts and pictures that README, docs and every report show; say why any changed: make thorough WHY="…"
+thorough: $(READY)
+	$(BIN)/selfdistill reproduce --scale thorough --out build/thorough --jobs $(JOBS)
+	$(BIN)/python -m selfdistill.figures.results.take_up build/thorough "$(WHY)"
+
+# Pictures of a quick run, of what has none of the thorough run.
 gallery: $(READY)
 	$(BIN)/selfdistill reproduce --scale quick --out $(OUT) --jobs $(JOBS)
-	rm -f figures/gallery/*.png && cp $(OUT)/*.png figures/gallery/
+	$(BIN)/python -m selfdistill.figures.results.pages . $(OUT)
 
 # What every report compares its verdicts with; say why any changed: make history WHY="…"
 history: $(READY)
 	rm -rf build/history && mkdir -p build/history
 	$(BIN)/selfdistill reproduce --scale quick --out build/history/quick --json > build/history/quick.json
-	$(BIN)/python -m selfdistill.figures.history build/history/quick.json $$(git rev-parse --short HEAD) "$(WHY)"
+	$(BIN)/python -m selfdistill.figures.results.history build/history/quick.json $$(git rev-parse --short HEAD) "$(WHY)"
 
 # A source distribution, and the wheel that is built from it.
 wheel: $(READY)

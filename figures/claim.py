@@ -14,6 +14,8 @@ from .conditions import DullRule, Precondition
 from .intervals import (
     binomial_interval,
     binomial_p_value,
+    detectable_mean,
+    detectable_proportion,
     holm,
     samples_needed_for_mean,
     samples_needed_for_proportion,
@@ -74,6 +76,9 @@ class Claim:
     samples_needed : int or None
         How many samples would decide an undecided claim if mean and spread stayed as they are; None where none
         is needed or a million would not do.
+    detectable : float or None
+        How far beyond the edge of what is claimed the truth must lie for so many samples of this spread to decide
+        it four times in five: what the experiment could have shown (measured claims).
     """
 
     id: str
@@ -97,6 +102,7 @@ class Claim:
     family_size: int | None = None
     corrected_verdict: Verdict | None = None
     samples_needed: int | None = None
+    detectable: float | None = None
 
     def __post_init__(self) -> None:
         if self.precondition is not None and not self.precondition.met:
@@ -175,7 +181,7 @@ class Claim:
         if n < len(given):
             notes.append(f"{len(given) - n} of {len(given)} samples are not finite and are left out")
         verdict: Verdict = "undecided"
-        interval = p_value = needed = None
+        interval = p_value = needed = detectable = None
         if n < 2:
             notes.append("fewer than two samples")
         else:
@@ -187,6 +193,7 @@ class Claim:
             if np.ptp(values) > rounding:
                 verdict = judge(interval, relation, predicted, tolerance)
                 p_value = t_p_value(distance, spread, n)
+                detectable = detectable_mean(spread, n)
                 needed = samples_needed_for_mean(distance, spread) if verdict == "undecided" else None
             elif n >= SIGN_TEST_SAMPLES and not tie:
                 verdict = judge(interval, relation, predicted, tolerance)
@@ -196,7 +203,7 @@ class Claim:
         return cls(
             id, statement, "measured", predicted, mean, relation, verdict, tolerance, interval, source,
             "; ".join(notes), n, precondition=precondition, dull_rule=dull_rule, p_value=p_value, family=family,
-            samples_needed=needed,
+            samples_needed=needed, detectable=detectable,
         )  # fmt: skip
 
     @classmethod
@@ -225,6 +232,7 @@ class Claim:
             precondition=precondition, dull_rule=dull_rule, family=family,
             p_value=binomial_p_value(successes, trials, predicted),
             samples_needed=samples_needed_for_proportion(rate, predicted) if verdict == "undecided" else None,
+            detectable=detectable_proportion(trials, predicted, above=relation != "≤"),
         )  # fmt: skip
 
     def located(self, paper: str, artefact: str) -> Claim:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr, bdtrc, betaincinv, stdtr, stdtrit
+from scipy.special import bdtr, bdtrc, betaincinv, nctdtrinc, stdtr, stdtrit
 
 # Beyond a million samples the answer is "none that anybody will draw".
 MOST_SAMPLES = 1_000_000
+# How often an effect of the size that is called detectable would be decided.
+POWER = 0.8
 
 
 def t_half_width(samples: npt.ArrayLike, confidence: float = 0.95) -> npt.NDArray[Any]:
@@ -69,6 +72,26 @@ def samples_needed_for_proportion(rate: float, edge: float) -> int | None:
         return not low <= edge <= high
 
     return _least(decides)
+
+
+def detectable_mean(spread: float, n: int) -> float:
+    """How far from the edge of what is claimed a mean must lie for n samples to decide it four times in five."""
+    return float(nctdtrinc(n - 1, 1 - POWER, stdtrit(n - 1, 0.975)) * spread / np.sqrt(n))
+
+
+def detectable_proportion(trials: int, edge: float, *, above: bool) -> float | None:
+    """How far above (or below) an edge a rate must lie for the exact interval to decide it four times in five.
+
+    None where no count of successes could decide, since the edge is too near to 0 or 1 for so few trials.
+    """
+    if not above:
+        return detectable_proportion(trials, 1 - edge, above=True)
+    decided = bisect_right(
+        range(trials + 1), edge, key=lambda successes: binomial_interval(successes, trials)[0]
+    )
+    if decided > trials:
+        return None
+    return float(betaincinv(decided, trials - decided + 1, POWER)) - edge
 
 
 def _least(decides: Callable[[int], Any]) -> int | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..empirical.jobs.closure import fingerprint
 from .artefact import FORMER_KEYS, Artefact, find_artefacts, write_text
 from .claim import Claim
+from .machine import commit, hardware
 from .scale import Scale
 
 
@@ -47,18 +49,34 @@ def _place(folder: Path) -> Path:
 
 def keep_outcome(outcome: Outcome, scale: Scale, folder: Path) -> None:
     """Write down what became of an artefact, for later reports of the folder."""
-    place = _place(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    fields = {
+    path = _place(folder) / f"{outcome.artefact.key}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    decides = {
         "artefact": outcome.artefact.key,
-        "claims": [claim.to_json() for claim in outcome.claims],
-        "seconds": outcome.seconds,
         "scale": scale.name,
         "seed": scale.seed,
         "device": scale.device,
         "code": fingerprint(outcome.artefact.module_name),
     }
-    write_text(place / f"{outcome.artefact.key}.json", json.dumps(fields, ensure_ascii=False))
+    made = {
+        "seconds": outcome.seconds, "hardware": hardware(scale.device), "jobs": scale.jobs, "commit": commit(),
+    }  # fmt: skip
+    with suppress(Exception):  # a file that is missing or damaged says nothing of an earlier run
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        if decides.items() <= earlier.items() and earlier["seconds"] > outcome.seconds:
+            # The same was measured before, and most of it was only read now.
+            made = {name: earlier[name] for name in made}
+    claims = [claim.to_json() for claim in outcome.claims]
+    write_text(path, json.dumps({**decides, **made, "claims": claims}, ensure_ascii=False))
+
+
+def kept_fields(folder: Path) -> Iterator[dict[str, Any]]:
+    """What was written down of every artefact that was finished in a folder; damaged files are left out."""
+    for path in sorted(_place(folder).glob("*.json")):
+        with suppress(OSError, ValueError):
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(fields, dict):
+                yield fields
 
 
 def with_kept(outcomes: Sequence[Outcome], folder: Path) -> list[Outcome]:
@@ -68,17 +86,14 @@ def with_kept(outcomes: Sequence[Outcome], folder: Path) -> list[Outcome]:
     or could not run it. Files that are damaged, or of artefacts that are gone, are left out.
     """
     now = {outcome.artefact: outcome for outcome in outcomes}
-    earlier = {
-        o.artefact: o for path in sorted(_place(folder).glob("*.json")) if (o := _recall(path, folder))
-    }
+    earlier = {o.artefact: o for fields in kept_fields(folder) if (o := _recall(fields, folder))}
     merged = earlier | {a: o for a, o in now.items() if not (o.error and o.seconds == 0 and a in earlier)}
     return [merged[artefact] for artefact in find_artefacts() if artefact in merged]
 
 
-def _recall(path: Path, folder: Path) -> Outcome | None:
+def _recall(fields: dict[str, Any], folder: Path) -> Outcome | None:
     # Whatever is wrong with a file, its artefact is as if it had not been run.
     with suppress(Exception):
-        fields = json.loads(path.read_text(encoding="utf-8"))
         key = FORMER_KEYS.get(fields["artefact"], fields["artefact"])
         (artefact,) = (a for a in find_artefacts() if a.key == key)
         picture = folder / f"{fields['artefact']}.png"

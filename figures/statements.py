@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,41 +67,3 @@ def glossary() -> dict[str, str]:
     """Words that figures and the report use, and what they mean."""
     words: dict[str, str] = _read()["glossary"]
     return words
-
-
-def glossary_page() -> str:
-    """Return the documentation's glossary, in Markdown."""
-    entries = "\n\n".join(f"{term}\n: {meaning}" for term, meaning in glossary().items())
-    return f"# Glossary\n\n{entries}\n"
-
-
-def claims_page() -> str:
-    """Return the documentation's page of claims, in Markdown."""
-    lines = [
-        "# Claims",
-        "",
-        "<!-- Made by `make docs`; edit figures/data/claims.toml instead. -->",
-        "",
-        "Docstrings, figures and the report name claims by ids such as M7. This page says what each stands for.",
-        "A *theorem* is proved, and checked to a tolerance against an independent computation; a *measured* claim is",
-        "decided by experiments, with a confidence interval over seeds.",
-        "",
-        f"Notation: {notation()}",
-    ]
-    for paper, title in papers().items():
-        lines += ["", f"## {title}", ""]
-        for statement in statements().values():
-            if statement.paper == paper:
-                lines += [
-                    f"({statement.id.lower()})=",
-                    f"**{statement.id}** ({statement.kind}). {statement.text}",
-                    f"`{statement.formula}`",
-                    "",
-                ]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
-
-
-if __name__ == "__main__":
-    _folder = Path(sys.argv[1])
-    for _name, _text in (("claims", claims_page()), ("glossary", glossary_page())):
-        (_folder / f"{_name}.md").write_text(_text, encoding="utf-8")

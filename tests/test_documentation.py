@@ -11,7 +11,15 @@ import pytest
 import typer.main
 
 from selfdistill.figures.cli.app import app
-from selfdistill.figures.statements import claims_page, glossary_page, papers, statements
+from selfdistill.figures.results.pages import (
+    claims_page,
+    gallery_page,
+    glossary_page,
+    results_page,
+    with_table,
+)
+from selfdistill.figures.results.thorough import thorough_run
+from selfdistill.figures.statements import papers, statements
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,9 +66,22 @@ def test_commands_can_be_given(page):
             command.make_context(words[1], words[2:end])
 
 
-@pytest.mark.parametrize(("name", "made"), [("claims", claims_page), ("glossary", glossary_page)])
-def test_pages_that_are_made_from_the_catalogue_are_as_it_says(name, made):
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("claims", lambda: claims_page(thorough_run())),
+        ("results", lambda: results_page(thorough_run())),
+        ("gallery", lambda: gallery_page(thorough_run())),
+        ("glossary", glossary_page),
+    ],
+)
+def test_pages_that_are_made_are_as_what_they_are_made_from(name, made):
     assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == made(), "run: make docs"
+
+
+def test_the_readme_has_the_verdicts_of_the_thorough_run():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_table(text, thorough_run()) == text, "run: make docs"
 
 
 IDS = r"[A-Z]\d{1,2}[a-z]?\b"

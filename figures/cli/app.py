@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from ..artefact import find_artefacts, select_artefacts
 from ..presets import LARGEST_SEED, PAPERS, ScaleName
+from .costs import read_costs
 
 # Commands on a user's own data, each a function of its own name in a module that is imported when it is given.
 OWN_DATA = {
@@ -86,7 +87,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[ARTEFACT]...",
-        help="Artefacts or papers; all if none are given.",
+        help="Artefacts or papers, in the order in which to run them; all if none are given.",
         autocompletion=artefact_names,
     ),
 ]
@@ -150,7 +151,8 @@ def reproduce(
 ) -> None:
     """Regenerate figures: picture and data of each, claims.json and report.html.
 
-    Finished work is kept in the output folder: after an interruption the same command goes on from there.
+    Artefacts are run in the order in which they are named. Finished work is kept in the output folder: after an
+    interruption the same command goes on from there.
     """
     from . import session
 
@@ -179,10 +181,9 @@ def verify(
 
 @app.command(name="list", epilog=examples("selfdistill list", "selfdistill list jeong2025 --json"))
 def list_artefacts(artefacts: Names = None, quiet: QuietNames = False, as_json: JsonOption = False) -> None:
-    """List the artefacts, one line each, with the seconds that each takes at smoke and quick scale."""
+    """List the artefacts, one line each, with the seconds that each takes at every scale at which it was timed."""
     chosen = select_artefacts(artefacts or [])
-    kept = Path(__file__).parents[1] / "data" / "costs.json"
-    costs = json.loads(kept.read_text(encoding="utf-8"))["seconds"]
+    costs = read_costs()
     if as_json:
         rows = [
             {"artefact": a.key, "paper": PAPERS[a.paper], "title": a.title, "seconds": costs.get(a.key, {})}
@@ -193,8 +194,8 @@ def list_artefacts(artefacts: Names = None, quiet: QuietNames = False, as_json: 
     width = max(len(a.key) for a in chosen)
     for a in chosen:
         seconds = costs.get(a.key, {})
-        cost = ", ".join(f"{scale} {seconds[scale]:g} s" for scale in ("smoke", "quick") if scale in seconds)
-        line = a.key if quiet else f"{a.key:<{width}}  {cost:<24}  {a.title}"
+        cost = ", ".join(f"{scale} {seconds[scale]:g} s" for scale in get_args(ScaleName) if scale in seconds)
+        line = a.key if quiet else f"{a.key:<{width}}  {cost:<42}  {a.title}"
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 

@@ -1,6 +1,7 @@
-"""Seconds that every artefact takes, as `selfdistill list` shows them.
+"""Seconds that every artefact takes, as `selfdistill list` shows them and a run foretells its own.
 
-They are kept with the package. To measure them anew, into an empty folder so that nothing is resumed::
+Those of scale thorough are kept with its verdicts. To measure the others anew, into an empty folder so that nothing
+is resumed::
 
     selfdistill reproduce --scale quick --out EMPTY_FOLDER --json > run.json
     python -m selfdistill.figures.cli.costs run.json
@@ -11,18 +12,43 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from ..reference import read
+from ..presets import ScaleName
 
 KEPT = Path(__file__).parents[1] / "data" / "costs.json"
+THOROUGH = KEPT.with_name("thorough.json")
 
 
 def read_costs() -> dict[str, dict[str, float]]:
     """Seconds by artefact and scale."""
-    costs: dict[str, dict[str, float]] = read("costs.json")["seconds"]
+    costs: dict[str, dict[str, float]] = json.loads(KEPT.read_text(encoding="utf-8"))["seconds"]
+    for key, finished in json.loads(THOROUGH.read_text(encoding="utf-8"))["artefacts"].items():
+        costs[key] = costs.get(key, {}) | {"thorough": round(finished["seconds"], 1)}
     return costs
+
+
+def expected_seconds(
+    keys: Iterable[str], scale: str, costs: dict[str, dict[str, float]]
+) -> tuple[float, int]:
+    """Sum up what artefacts take at a scale, in one process.
+
+    Returns
+    -------
+    seconds : float
+        For an artefact that was never timed at the scale, its time at the nearest smaller one: too little.
+    untimed : int
+        How many those are.
+    """
+    smaller = get_args(ScaleName)[: get_args(ScaleName).index(scale) + 1]
+    seconds, untimed = 0.0, 0
+    for key in keys:
+        known = [costs[key][name] for name in smaller if name in costs.get(key, {})]
+        seconds += known[-1] if known else 0.0
+        untimed += scale not in costs.get(key, {})
+    return seconds, untimed
 
 
 def merge_costs(kept: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:

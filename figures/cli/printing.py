@@ -10,6 +10,8 @@ from rich.table import Table
 
 from ..claim import Claim
 from ..outcomes import Outcome
+from ..remarks import remarks
+from ..results.thorough import ThoroughVerdicts
 from ..scale import Scale
 
 VERDICT_STYLE = {"holds": "green", "fails": "red", "undecided": "yellow", "not this regime": "cyan"}
@@ -47,22 +49,6 @@ def claims_table(claims: list[Claim]) -> Table:
     return table
 
 
-def remarks(claim: Claim) -> list[str]:
-    """Say what a verdict was asked under, what it must beat, and what stays or would decide."""
-    lines = []
-    if claim.precondition:
-        met = "met" if claim.precondition.met else "not met"
-        lines.append(f"{met}: {claim.precondition.text} (measured {claim.precondition.measured:.4g})")
-    if claim.dull_rule:
-        beaten = {True: "beats", False: "does not beat", None: "cannot be told from"}[claim.dull_rule.beaten]
-        lines.append(f"{beaten} {claim.dull_rule.name} ({claim.dull_rule.value:.4g})")
-    if claim.corrected_verdict and claim.corrected_verdict != claim.verdict:
-        lines.append(f"{claim.corrected_verdict} when corrected for {claim.family_size} claims")
-    if claim.samples_needed:
-        lines.append(f"{claim.samples} samples; about {claim.samples_needed} would decide")
-    return lines
-
-
 def summary(claims: list[Claim]) -> str:
     """Count verdicts by kind."""
     lines = []
@@ -75,6 +61,19 @@ def summary(claims: list[Claim]) -> str:
         )
         lines.append(f"{len(of_kind)} {kind} claims: {counts}")
     return "\n".join(lines)
+
+
+def sample_line(claims: list[Claim], thorough: ThoroughVerdicts) -> str:
+    """Say that these verdicts are a sample of the thorough run's, and on how many it found otherwise; or nothing."""
+    judged = sum(thorough.find(claim) is not None for claim in claims)
+    if not judged:
+        return ""
+    differing = len(thorough.differing(claims))
+    commits = ", ".join(thorough.commits(claims))
+    return (
+        f"A sample: the thorough run (commit {commits}) has verdicts on {judged} of these claims, other ones on "
+        f"{differing}; the report shows them, and so does docs/results.md."
+    )
 
 
 def run_json(outcomes: list[Outcome], scale: Scale) -> dict[str, Any]:

@@ -26,7 +26,9 @@ from ...theory import InputError
 from ..artefact import Artefact, select_artefacts, write_text
 from ..outcomes import Outcome, with_kept
 from ..presets import ScaleName
+from ..remarks import duration
 from ..report.page import render_report
+from ..results.thorough import ThoroughVerdicts, thorough_run
 from ..run import (
     Watcher,
     check_device,
@@ -36,7 +38,8 @@ from ..run import (
     save_claims,
 )
 from ..scale import Scale
-from .printing import claims_table, outcome_line, run_json, summary
+from .costs import expected_seconds, read_costs
+from .printing import claims_table, outcome_line, run_json, sample_line, summary
 
 console = Console()
 errors = Console(stderr=True)
@@ -57,6 +60,7 @@ def reproduce(
     chosen = select_artefacts(names)
     run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=out / ".cache")
     folder = prepare_folder(out)
+    foretell(chosen, run, quiet=quiet)
     outcomes = watched(chosen, run, folder, quiet=quiet or as_json)
     reported = with_kept(outcomes, folder)
     save_claims([claim for outcome in reported for claim in outcome.claims], folder)
@@ -97,6 +101,21 @@ def make_scale(name: str, *, seed: int, device: str, jobs: int, cache: Path | No
     return Scale(cast(ScaleName, name), seed, check_device(device), processes, cache)
 
 
+def foretell(artefacts: list[Artefact], scale: Scale, *, quiet: bool) -> None:
+    """Say how long a run takes, where that is more than a minute."""
+    seconds, untimed = expected_seconds([artefact.key for artefact in artefacts], scale.name, read_costs())
+    if quiet or (seconds < 60 and not untimed):
+        return
+    count = "1 artefact" if len(artefacts) == 1 else f"{len(artefacts)} artefacts"
+    took = f"about {duration(seconds)}" if not untimed else f"{duration(seconds)} or more"
+    never = f" ({untimed} never timed at this scale)" if untimed else ""
+    errors.print(
+        f"{count} at scale {scale.name}: {took} in one process{never}, less what is kept in the folder.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 def watched(artefacts: list[Artefact], scale: Scale, folder: Path | None, *, quiet: bool) -> list[Outcome]:
     """Run artefacts under a progress display; what cannot be run here is said first."""
     obstacles = find_obstacles(artefacts, scale)
@@ -134,7 +153,10 @@ def show(outcomes: list[Outcome], scale: Scale, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(run_json(outcomes, scale), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        console.print(summary([claim for outcome in outcomes for claim in outcome.claims]))
+        claims = [claim for outcome in outcomes for claim in outcome.claims]
+        console.print(summary(claims))
+        if scale.name != "thorough" and (line := sample_line(claims, ThoroughVerdicts(thorough_run()))):
+            console.print(line, highlight=False, soft_wrap=True)
 
 
 def finish(chosen: list[Artefact], outcomes: list[Outcome], kept: str) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ..history import changes
 from ..outcomes import Outcome
 from ..presets import PAPERS
+from ..remarks import power
+from ..results.history import changes
+from ..results.thorough import ThoroughVerdicts, thorough_run
 from ..scale import Scale
 from ..statements import glossary, notation, statements
 from .explorer import explorer_data
@@ -28,7 +30,7 @@ _SCALES = {
     "claims mean little here. Take quick or full for those.",
     "quick": "small networks and data, minutes on two cores. Verdicts on measured claims hold for these sizes; the "
     "papers' are those of full.",
-    "thorough": "larger data and more seeds, hours on two cores. Verdicts on measured claims hold for these sizes.",
+    "thorough": "the seeds and networks to decide claims, hours on two cores. Verdicts hold for these sizes.",
     "full": "the papers' sizes, as far as the data are at hand.",
 }
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -54,11 +56,13 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
         "heading": lambda title: title.split(":")[0],
         "css": lambda verdict: verdict.replace(" ", "-"),
     }
-    sections = [_section(outcome) for outcome in outcomes]
+    thorough = ThoroughVerdicts(thorough_run())
+    sections = [_section(outcome, thorough, scale) for outcome in outcomes]
     papers = [_paper(key, [s for s in sections if s["paper"] == key]) for key in PAPERS]
     claims = [claim for section in sections for claim in section["claims"]]
     stated = statements()
     changed, commit = changes([c for o in outcomes if o.scale in (None, scale) for c in o.claims], scale)
+    sampled = [c for section in sections for c, _ in section["judged"] if section["scale"].name != "thorough"]
     known = {name: find_source(name) for name in dict.fromkeys(c["source"] for c in claims) if name}
     return templates.get_template("report.html.j2").render(
         papers=[paper for paper in papers if paper["outcomes"]],
@@ -66,6 +70,9 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
         claims=claims,
         changed=changed,
         compared_with=commit,
+        sampled=[claim for claim in sampled if thorough.find(claim)],
+        differing=thorough.differing(sampled),
+        thorough_commits=thorough.commits(sampled),
         stated={id: stated[id] for id in dict.fromkeys(c["id"] for c in claims) if id in stated},
         notation=notation(),
         glossary=glossary(),
@@ -104,9 +111,11 @@ def _paper(key: str, sections: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _section(outcome: Outcome) -> dict[str, Any]:
+def _section(outcome: Outcome, thorough: ThoroughVerdicts, scale: Scale) -> dict[str, Any]:
     image = base64.b64encode(outcome.picture.read_bytes()).decode() if outcome.picture else ""
     key = outcome.artefact.key
+    own_scale = outcome.scale or scale
+    find = thorough.find if own_scale.name != "thorough" else lambda _: None
     return {
         "key": key,
         "paper": outcome.artefact.paper,
@@ -114,11 +123,11 @@ def _section(outcome: Outcome) -> dict[str, Any]:
         "paragraphs": [p for p in outcome.artefact.explanation.split("\n\n") if p.strip()],
         "image": image,
         "claims": [
-            {**asdict(c), "anchor": f"{key}.{i}", "why": why(c)}
+            {**asdict(c), "anchor": f"{key}.{i}", "why": why(c), "thorough": find(c), "power": power(c)}
             for i, c in enumerate(outcome.claims, start=1)
         ],
         "judged": [(c, f"{key}.{i}") for i, c in enumerate(outcome.claims, start=1)],
-        "scale": outcome.scale,
+        "scale": own_scale,
         "outdated": outcome.outdated,
         "error": outcome.error,
         "seconds": outcome.seconds,

@@ -8,7 +8,7 @@ import scipy.stats
 
 from selfdistill.figures.claim import Claim, correct_for_number, judge
 from selfdistill.figures.conditions import DullRule, Precondition
-from selfdistill.figures.intervals import binomial_interval, holm
+from selfdistill.figures.intervals import binomial_interval, detectable_mean, detectable_proportion, holm
 
 
 def test_theorem_reports_the_worst_value():
@@ -168,6 +168,35 @@ def test_an_undecided_claim_says_how_many_samples_would_decide():
         Claim.from_proportion("X1", "…", n, n, relation="≥", predicted=0.9).verdict
         for n in (needed - 1, needed)
     ] == ["undecided", "holds"]
+
+
+@pytest.mark.parametrize("n", [3, 8, 40])
+def test_a_detectable_effect_is_decided_four_times_in_five(n, rng):
+    samples = rng.normal(detectable_mean(1.5, n), 1.5, (n, 40_000))
+    tests = scipy.stats.ttest_1samp(samples, 0.0)
+    decided = np.mean((tests.pvalue < 0.05) & (tests.statistic > 0))
+    assert decided == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("trials", "edge"), [(20, 0.5), (160, 0.62), (1000, 0.9)])
+def test_a_detectable_rate_is_decided_four_times_in_five(trials, edge):
+    for above, sign in ((True, 1), (False, -1)):
+        rate = edge + sign * detectable_proportion(trials, edge, above=above)
+        counts = np.arange(trials + 1)
+        intervals = [scipy.stats.binomtest(int(k), trials).proportion_ci(method="exact") for k in counts]
+        decided = [(i.low > edge) if above else (i.high < edge) for i in intervals]
+        assert scipy.stats.binom.pmf(counts, trials, rate)[decided].sum() == pytest.approx(0.8, abs=1e-6)
+    assert detectable_proportion(3, 0.9, above=True) is None  # even 3 of 3 leave 0.9 open
+
+
+def test_claims_say_what_they_could_have_shown():
+    samples = np.array([1.0, 2.0, 3.0, 5.0])
+    claim = Claim.from_samples("X1", "…", samples, relation="≥")
+    assert claim.detectable == detectable_mean(samples.std(ddof=1), 4)
+    assert Claim.from_samples("X1", "…", [1.0], relation="≥").detectable is None
+    low = Claim.from_proportion("X1", "…", 5, 20, relation="≤", predicted=0.5)
+    assert low.detectable == detectable_proportion(20, 0.5, above=False)
+    assert Claim.from_json(low.to_json()) == low
 
 
 def test_holm_by_hand():

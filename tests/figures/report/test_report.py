@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selfdistill.figures import history
 from selfdistill.figures.artefact import Artefact
 from selfdistill.figures.claim import Claim, correct_for_number
 from selfdistill.figures.conditions import DullRule, Precondition
@@ -16,6 +15,7 @@ from selfdistill.figures.outcomes import Outcome
 from selfdistill.figures.report.page import render_report
 from selfdistill.figures.report.sources import find_source
 from selfdistill.figures.report.words import format_difference, prose, verdict_matrices, why
+from selfdistill.figures.results import history
 from selfdistill.figures.scale import Scale
 
 

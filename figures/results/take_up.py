@@ -1,0 +1,145 @@
+"""Take up what a thorough run has finished: verdicts, pictures, and the pages that are made of them.
+
+The run takes hours on two cores; it may be interrupted, gone on with, and taken up as often as one likes. Artefacts
+that its folder does not hold stay as they were taken up before::
+
+    selfdistill reproduce --scale thorough --out build/thorough
+    python -m selfdistill.figures.results.take_up build/thorough "why verdicts changed, if any did"
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...empirical.jobs.closure import fingerprint
+from ...theory.base.validation import InputError
+from ..artefact import Artefact, find_artefacts, write_text
+from ..outcomes import kept_fields
+from .history import log_changes, verdict_key
+from .pages import CHECKOUT, GALLERY, KEPT, copy_pictures, write_pages
+
+_MADE = ("commit", "seed", "device", "hardware", "jobs", "seconds")
+# A claim's place says these two.
+_SAID_BY_PLACE = ("paper", "artefact")
+
+
+def finished_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """What a folder holds of artefacts that were finished at scale thorough, by key.
+
+    Raises
+    ------
+    InputError
+        If it holds none.
+    """
+    known = {artefact.key for artefact in find_artefacts()}
+    found = {
+        fields["artefact"]: fields
+        for fields in kept_fields(folder)
+        if fields.get("scale") == "thorough" and fields.get("artefact") in known and "commit" in fields
+    }
+    if not found:
+        raise InputError(
+            f"{folder} holds no artefact that was finished at scale thorough. Run selfdistill reproduce --scale "
+            f"thorough --out {folder} first; what it finishes can be taken up while it goes on."
+        )
+    return found
+
+
+def entry(fields: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of an artefact: where it comes from, and what is known of every claim, to six digits."""
+    claims = [
+        {name: _short(value) for name, value in claim.items() if name not in _SAID_BY_PLACE and _says(value)}
+        for claim in fields["claims"]
+    ]
+    return {**{name: _short(fields[name]) for name in _MADE}, "claims": claims}
+
+
+def _says(value: Any) -> bool:
+    return value is not None and value != ""
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, list):
+        return [_short(v) for v in value]
+    if isinstance(value, dict):
+        return {name: _short(v) for name, v in value.items()}
+    return value
+
+
+def merged(kept: dict[str, Any], found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Put artefacts in place of those kept; the others stay, and artefacts that are gone go."""
+    known = {artefact.key for artefact in find_artefacts()}
+    artefacts = kept["artefacts"] | {key: entry(fields) for key, fields in found.items()}
+    return {"artefacts": {key: artefacts[key] for key in sorted(artefacts) if key in known}}
+
+
+def changed(kept: dict[str, Any], found: dict[str, dict[str, Any]], why: str) -> list[dict[str, str]]:
+    """Entries of the log for verdicts that are not what was taken up before."""
+    log = []
+    for key, fields in found.items():
+        before = kept["artefacts"].get(key, {"claims": []})["claims"]
+        verdicts = {verdict_key(key, c["id"], c["statement"]): c["verdict"] for c in before}
+        after = [(verdict_key(key, c["id"], c["statement"]), c["verdict"]) for c in fields["claims"]]
+        log += log_changes(verdicts, after, fields["commit"], f"thorough, seed {fields['seed']}", why)
+    return log
+
+
+def outdated(artefacts: Sequence[Artefact], found: dict[str, dict[str, Any]]) -> list[str]:
+    """Artefacts whose code is no longer what they were run with."""
+    return [a.key for a in artefacts if a.key in found and found[a.key]["code"] != fingerprint(a.module_name)]
+
+
+def take_up(folder: Path, why: str = "", checkout: Path = CHECKOUT) -> list[str]:
+    """Take up the artefacts of a folder into a checkout; return what to tell of it, a line each.
+
+    Raises
+    ------
+    InputError
+        If the folder holds none, or there is no checkout.
+    """
+    if not (checkout / GALLERY).is_dir():
+        raise InputError(f"results are taken up into a checkout of the project, and {checkout} is none.")
+    found = finished_in(folder)
+    kept = json.loads((checkout / KEPT).read_text(encoding="utf-8"))
+    log, renewed = changed(kept, found, why), merged(kept, found)
+    _write(checkout / KEPT, renewed)
+    if log:
+        history = (checkout / KEPT).with_name("history.json")
+        said = json.loads(history.read_text(encoding="utf-8"))
+        _write(history, {**said, "changes": [*said["changes"], *log]})
+    copy_pictures(folder, checkout, found)
+    write_pages(checkout)
+    artefacts = find_artefacts()
+    missing = [artefact.key for artefact in artefacts if artefact.key not in renewed["artefacts"]]
+    lines = [
+        f"{len(found)} artefacts taken up; {len(renewed['artefacts'])} of {len(artefacts)} are kept now."
+    ]
+    lines += [f"{change['claim']}: {change['from']} -> {change['to']}" for change in log]
+    lines += [f"{key}: its code has changed since it was run" for key in outdated(artefacts, found)]
+    return [*lines, *([f"not run yet: {' '.join(missing)}"] if missing else [])]
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    """Take up the folder that is named, with the reason for changed verdicts."""
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    folder, *why = sys.argv[1:]
+    try:
+        lines = take_up(Path(folder), " ".join(why))
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from None
+    print(*lines, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
