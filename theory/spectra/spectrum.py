@@ -208,9 +208,8 @@ class Spectrum(TargetMeasure):
     @classmethod
     def of_basis(cls, basis: KrylovBasis, columns: Any, single_output: bool) -> Spectrum:
         """Take the Ritz values of a Krylov space for eigenvalues."""
-        eigenvalues, _ = gauss_rule(basis.space)
-        coefficients = basis.space.ritz[1][: len(basis.space.start)].T @ basis.space.start
-        return cls(eigenvalues, coefficients, columns, basis, 0.0, single_output)
+        rule = gauss_rule(basis.space)
+        return cls(rule.nodes, rule.coefficients, columns, basis, 0.0, single_output)
 
     @classmethod
     def from_chunks(cls, features: Any, targets: Any) -> Spectrum:

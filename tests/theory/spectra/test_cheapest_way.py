@@ -37,10 +37,13 @@ def test_the_numbers_do_not_depend_on_the_way(problem, level, kernel):
 
 
 def test_too_many_products_end_in_a_factorisation_made_once(problem):
-    x, y = problem
-    spectrum = Spectrum.of(laplacian_kernel(x, gamma=0.02), y)
-    assert distill_with_ridge(spectrum, 1e-2, 3).spectrum.way.startswith("products")
-    runs = [distill_with_ridge(spectrum, ridge, 3) for ridge in (1e-6, 1e-7)]
+    """Eigenvalues over six decades, and targets with as much weight on each."""
+    rng = np.random.default_rng(3)
+    vectors, _ = np.linalg.qr(rng.standard_normal((N, N)))
+    gram = (vectors * np.geomspace(1e-6, 1, N)) @ vectors.T
+    spectrum = Spectrum.of((gram + gram.T) / 2, rng.standard_normal(N))
+    assert distill_with_ridge(spectrum, 1e-2 / N, 3).spectrum.way.startswith("products")
+    runs = [distill_with_ridge(spectrum, ridge / N, 3) for ridge in (1e-4, 1e-6)]
     assert [run.spectrum.way for run in runs] == ["factorised", "factorised"]
     assert runs[0].spectrum.basis is runs[1].spectrum.basis
     assert np.isfinite(estimated_risk(runs[0], 0.1)).all()
