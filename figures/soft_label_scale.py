@@ -15,9 +15,18 @@ from ..empirical.experiments.soft_labels.setup import Comparison
 from ..empirical.experiments.soft_labels.students import Student, Study, measure_students
 from ..empirical.methods.catalogue import CROSS_ENTROPY
 from ..empirical.methods.method import Method
+from ..empirical.training.architectures import SMALL
 from .intervals import t_half_width
 from .scale import Scale
-from .soft_label_settings import DECAY, HUNDRED_CLASSES, OVERCONFIDENT, PUBLISHED, published, settled
+from .soft_label_settings import (
+    CONVOLUTIONAL,
+    DECAY,
+    HUNDRED_CLASSES,
+    OVERCONFIDENT,
+    PUBLISHED,
+    published,
+    settled,
+)
 from .soft_label_settings import UNSEEN as UNSEEN
 from .style import COLOURS
 
@@ -33,18 +42,23 @@ class Setting:
 
     def parts(self) -> list[Comparison]:
         """Return what is trained and kept together: some seeds, or one of networks that fill a machine alone."""
-        alone = self.comparison.network not in ("mlp", "convnet")
+        alone = self.comparison.network not in SMALL
         return self.comparison.in_parts(1 if alone else SEEDS_TOGETHER)
 
 
-def overconfident(scale: Scale, *, quick: int = 8, thorough: int = 40) -> Setting:
+def overconfident(scale: Scale, *, quick: int = 8, thorough: int = 60) -> Setting:
     """Digits with noisy pixels, which small networks fit and are too sure of: the papers' starting point."""
     return Setting("overconfident digits", sized(scale, OVERCONFIDENT, quick, thorough))
 
 
-def hundred_classes(scale: Scale, *, quick: int = 5, thorough: int = 24) -> Setting:
+def hundred_classes(scale: Scale, *, quick: int = 5, thorough: int = 40) -> Setting:
     """A hundred classes that share digits: soft labels carry structure."""
     return Setting("a hundred classes", sized(scale, HUNDRED_CLASSES, quick, thorough))
+
+
+def convolutional(scale: Scale, *, quick: int = 3, thorough: int = 30) -> Setting:
+    """The hundred classes again, learned by a small convolutional network."""
+    return Setting("a hundred classes, convolutional", sized(scale, CONVOLUTIONAL, quick, thorough))
 
 
 def contrast(scale: Scale) -> list[Setting]:
@@ -161,14 +175,15 @@ def paired(table: xr.Dataset, metric: str, name: str, rival: str) -> npt.NDArray
 def dots(axes: Axes, data: xr.Dataset, metric: str, *, scale: float = 1.0) -> None:
     """Mean and 95 % interval of each student (rows), in each setting (colours)."""
     axis = rows_of(data)
-    rows = np.arange(data.sizes[axis])
+    names = list(data[axis].values)
     n = data.sizes["setting"]
     for i, (name, table) in enumerate(tables(data)):
         measured = scale * np.asarray(table[metric].transpose("seed", axis), float)
+        rows = np.array([names.index(row) for row in table[axis].values])  # a setting need not have all
         axes.errorbar(
             measured.mean(axis=0), rows + 0.6 / n * (i - (n - 1) / 2), xerr=t_half_width(measured), fmt="o",
             markersize=4, capsize=2, color=COLOURS[i], label=name,
         )  # fmt: skip
-    axes.set_yticks(rows, list(data[axis].values))
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

@@ -50,13 +50,11 @@ HUNDRED_CLASSES = Comparison(
     Problems("digit-pairs", 1000, 500, 1000, seeds=(UNSEEN,), pixel_noise=0.15), hidden=(128, 128), epochs=30,
     batch_size=100, learning_rate=0.05, tuning_seeds=TUNING_SEEDS[:2],
 )  # fmt: skip
+# The same with a small convolutional network, which sees that a digit is one wherever it stands.
+CONVOLUTIONAL = replace(HUNDRED_CLASSES, network="strided convnet", hidden=(16,), epochs=20)
 REGIMES = {"overconfident digits": OVERCONFIDENT, "a hundred classes": HUNDRED_CLASSES}
-SEARCHED = {
-    "overconfident digits": (
-        "cross-entropy", "label smoothing", "entropy penalty", "Beta smoothing", "self-distillation", "progressive",
-    ),
-    "a hundred classes": ("cross-entropy", "label smoothing"),
-}  # fmt: skip
+# A weight that is added to the label's, not taken from it, goes past 1.
+LADDERS = {WEIGHTED_SOFT_LABELS.name: {"alpha": (0.25, 0.5, 1.0, 2.25, 4.0)}}
 
 
 def tripled(s: Samples) -> list[Term]:
@@ -112,27 +110,31 @@ def settled(regime: str, method: Method) -> Settings:
     return tuple(found.items())
 
 
+def is_settled(regime: str, method: Method) -> bool:
+    """Whether the search settled a method in a regime."""
+    found = read("settled.json")["regimes"].get(regime, {"methods": {}})
+    return method.name in found["methods"]
+
+
 def searched_methods() -> tuple[Method, ...]:
-    """The methods with the grids from which their search begins."""
-    grid = tuple(
-        (*candidate, ("temperature", tau)) for candidate in budget("alpha", 0.4, 0.6) for tau in (2.0, 3.0)
-    )
-    return (
-        CROSS_ENTROPY,
-        LABEL_SMOOTHING,
-        ENTROPY_PENALTY,
-        BETA_SMOOTHING,
-        replace(SELF_DISTILLATION, grid=grid),
-        PROGRESSIVE,
-    )
+    """The methods with the grids from which their search begins: around what their papers take."""
+    begin = {SELF_DISTILLATION: ((0.4, 0.6), (2.0, 3.0)), DISTILLATION: ((0.8, 0.9), (2.0, 4.0)),
+             WEIGHTED_SOFT_LABELS: ((1.0, 2.25), (2.0, 4.0))}  # fmt: skip
+    taught = [
+        replace(method, grid=tuple(
+            (*candidate, ("temperature", tau)) for candidate in budget("alpha", *weights) for tau in taus
+        ))
+        for method, (weights, taus) in begin.items()
+    ]  # fmt: skip
+    return CROSS_ENTROPY, LABEL_SMOOTHING, ENTROPY_PENALTY, BETA_SMOOTHING, PROGRESSIVE, *taught
 
 
 def search(regime: str) -> dict[str, Any]:
     """Settle every method in a regime, as JSON values."""
     comparison = REGIMES[regime]
     methods = {}
-    for method in (m for m in searched_methods() if m.name in SEARCHED[regime]):
-        found = settle(comparison, method)
+    for method in searched_methods():
+        found = settle(comparison, method, ladders=LADDERS.get(method.name))
         methods[method.name] = _plain(found)
         print(regime, method.name, methods[method.name], file=sys.stderr, flush=True)
     return {

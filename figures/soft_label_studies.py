@@ -21,6 +21,7 @@ from ..empirical.methods.catalogue import (
 from .scale import Scale
 from .soft_label_scale import (
     contrast,
+    convolutional,
     hundred_classes,
     images,
     measured,
@@ -30,11 +31,14 @@ from .soft_label_scale import (
     teacher,
     with_settings,
 )
-from .soft_label_settings import SEARCHED, TRIPLED
+from .soft_label_settings import TRIPLED, is_settled
 
 COMPARED = (
     CROSS_ENTROPY, LABEL_SMOOTHING, ENTROPY_PENALTY, BETA_SMOOTHING, SELF_DISTILLATION, DISTILLATION, PROGRESSIVE,
     WEIGHTED_SOFT_LABELS,
+)  # fmt: skip
+CONVOLVED = (
+    CROSS_ENTROPY, LABEL_SMOOTHING, SELF_DISTILLATION, DISTILLATION, PROGRESSIVE, WEIGHTED_SOFT_LABELS,
 )  # fmt: skip
 IN_CONTRAST = (CROSS_ENTROPY, LABEL_SMOOTHING, SELF_DISTILLATION, PROGRESSIVE)
 SMALL = (48, 48)
@@ -50,11 +54,14 @@ def compared(scale: Scale) -> xr.Dataset:
         student("cross-entropy × 3", TRIPLED),
     ]
     found = {}
-    for setting in (overconfident(scale), hundred_classes(scale)):
-        tuned = [m for m in COMPARED if m.name in SEARCHED[setting.name]]
+    for setting in (overconfident(scale), hundred_classes(scale, thorough=70)):
         students = [teacher(), *with_settings("", COMPARED, tuned=False), *rules]
+        tuned = [method for method in COMPARED if is_settled(setting.name, method)]
         students += with_settings(setting.name, tuned, tuned=True)
         found[setting.name] = measured(scale, setting, students)
+    setting = convolutional(scale)
+    students = [teacher(), *with_settings("", CONVOLVED, tuned=False), *rules[1:]]
+    found[setting.name] = measured(scale, setting, students)
     few = [teacher(), *with_settings("", IN_CONTRAST, tuned=False)]
     for setting in (*contrast(scale), *images(scale)):
         found[setting.name] = measured(scale, setting, few)
@@ -67,7 +74,7 @@ def generations(scale: Scale) -> xr.Dataset:
     Every generation starts from an initialisation of its own. The chain at temperature 1 with the weight 0.9 on
     the teacher is the longer one; students of each of its generations at other temperatures stand beside it.
     """
-    n = scale.choose(smoke=2, quick=4, thorough=8, full=10)
+    n = scale.choose(smoke=2, quick=4, thorough=6, full=10)
     students = [student("generation 1", CROSS_ENTROPY)]
     students += [
         student(f"generation {g}", SELF_DISTILLATION, f"generation {g - 1}", start=g - 1, alpha=0.9, temperature=1.0)
@@ -75,7 +82,7 @@ def generations(scale: Scale) -> xr.Dataset:
     ]  # fmt: skip
     early = replace(student("stopped early", CROSS_ENTROPY), stops_early=True)
     students += [early, *with_settings("a hundred classes", (CROSS_ENTROPY,), tuned=True)]
-    return measured(scale, hundred_classes(scale), students)
+    return measured(scale, hundred_classes(scale, thorough=80), students)
 
 
 def temperatures(scale: Scale) -> xr.Dataset:

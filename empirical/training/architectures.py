@@ -11,13 +11,14 @@ from torch import nn
 
 from ...theory.base.validation import InputError, check_choice, check_count, check_each
 from ..networks.densenet import densenet
-from ..networks.perceptrons import convnet, mlp
+from ..networks.perceptrons import convnet, mlp, strided_convnet
 from ..networks.residual import resnet, vgg
 from .ensemble import Ensemble
 
 Network = Literal[
     "mlp",
     "convnet",
+    "strided convnet",
     "resnet10",
     "resnet18",
     "resnet34",
@@ -27,6 +28,9 @@ Network = Literal[
     "densenet40",
     "densenet100",
 ]
+
+# Networks that run together; the others fill a machine one by one.
+SMALL: frozenset[Network] = frozenset({"mlp", "convnet", "strided convnet"})
 
 
 def check_widths(name: str, hidden: tuple[int, ...]) -> None:
@@ -75,6 +79,8 @@ def build_network(
     match family:
         case "convnet":
             return convnet(channels, n_classes, width)
+        case "strided convnet":
+            return strided_convnet(channels, n_classes, (shape[1], shape[2]), width)
         case "vgg":
             return vgg(n_classes, channels=channels, width=width)
         case "resnet":
@@ -99,5 +105,5 @@ def initialise(
         lambda: build_network(name, shape, n_classes, hidden),
         seeds,
         device=device,
-        at_once=None if name in ("mlp", "convnet") else 1,
+        at_once=None if name in SMALL else 1,
     )

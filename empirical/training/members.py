@@ -307,10 +307,11 @@ class Optimiser:
         values = list(parameters.values())
         grads = list(gradients)
         if self.config.optimiser == "sgd":
-            if self.decays:
-                grads = [g + _over(self.decay, p) * p for g, p in zip(grads, values, strict=True)]
             torch._foreach_mul_(self.first, self.config.momentum)
             torch._foreach_add_(self.first, grads)
+            if self.decays:  # in place: a copy of all parameters a step would cost as much as the step
+                for velocity, p in zip(self.first, values, strict=True):
+                    velocity.addcmul_(p, _over(self.decay, p))
             if self.common_rate is not None:  # spares a copy of all parameters
                 torch._foreach_add_(values, self.first, alpha=-self.common_rate * schedule)
                 return

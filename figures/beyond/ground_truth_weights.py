@@ -35,7 +35,7 @@ def problem() -> tuple[Array, Array]:
 
 def measure(scale: Scale) -> xr.Dataset:
     """Left-out error over the weight, and errors of schedules over seeds."""
-    seeds = scale.choose(smoke=4, quick=40, full=400)
+    seeds = scale.choose(smoke=4, quick=40, thorough=400, full=400)
     gram, truth = problem()
     y = truth + NOISE * scale.rng(109).normal(size=N)
     spectrum = Spectrum.from_gram(gram, y)

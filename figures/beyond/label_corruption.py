@@ -41,7 +41,7 @@ class Draw:
 def measure(scale: Scale) -> xr.Dataset:
     """True and estimated corruption of every draw."""
     size = scale.choose(smoke=200, quick=600, full=1797)
-    seeds = scale.choose(smoke=2, quick=8, full=20)
+    seeds = scale.choose(smoke=2, quick=8, thorough=20, full=20)
     draws = [Draw(size, kind, scale.seed, s) for kind in KINDS for s in range(seeds)]
     parts = scale.map(estimate, draws)
     kinds = [xr.concat(parts[i * seeds : (i + 1) * seeds], "seed") for i in range(len(KINDS))]

@@ -42,7 +42,7 @@ SOURCE = "selfdistill.theory.optimal_mixing"
 
 def measure(scale: Scale) -> xr.Dataset:
     """Relative test errors, one unit a data set and split."""
-    seeds = scale.choose(smoke=3, quick=20, full=100)
+    seeds = scale.choose(smoke=3, quick=20, thorough=200, full=100)
     units = [(i, scale.seed + s) for i in range(len(DATA)) for s in range(seeds)]
     measured = xr.concat(scale.map(_gains, units), dim="unit")
     names = [f"{name}, {noise:.0%} flipped" if noise else name for name, noise, _ in DATA]

@@ -40,7 +40,7 @@ SOURCE = "selfdistill.theory.rounds_that_help"
 def measure(scale: Scale) -> xr.Dataset:
     """One run in full, many runs by their best round, and runs on data."""
     problems = scale.choose(smoke=20, quick=100, full=1000)
-    seeds = scale.choose(smoke=3, quick=12, full=50)
+    seeds = scale.choose(smoke=3, quick=12, thorough=60, full=50)
     x = np.linspace(0, 1, N)
     gram = laplacian_kernel(x[:, None], gamma=4.0)
     factorised = Spectrum.from_gram(gram, np.zeros(N))

@@ -58,9 +58,9 @@ def measure(scale: Scale) -> xr.Dataset:
         thorough=((100, 200, 400), (0.0, 0.2, 0.4), (16, 64, 256), (0.0, 0.3)),
         full=((100, 200, 400), (0.0, 0.1, 0.2, 0.4), (16, 64, 256), (0.0, 0.15, 0.3, 0.45)),
     )  # fmt: skip
-    own = seeds(scale, scale.choose(smoke=2, quick=3, thorough=6, full=12))
-    draws = scale.choose(smoke=2, quick=2, thorough=3, full=6)
-    steps = scale.choose(smoke=4, quick=160, thorough=320, full=320)  # in every cell, whatever its size
+    own = seeds(scale, scale.choose(smoke=2, quick=3, thorough=8, full=12))
+    draws = scale.choose(smoke=2, quick=2, full=6)
+    steps = scale.choose(smoke=4, quick=160, full=320)  # in every cell, whatever its size
     places = list(product(*all_axes))
     cells = []
     for n, noise, width, pixels in places:

@@ -39,8 +39,8 @@ def measure(scale: Scale) -> xr.Dataset:
     rates = scale.choose(
         smoke=(0.4, 0.7), quick=(0.2, 0.7), thorough=(0.1, 0.3, 0.5, 0.7, 0.9), full=(0.1, 0.3, 0.5, 0.7, 0.9)
     )
-    seeds = range(scale.choose(smoke=2, quick=4, thorough=12, full=20))
-    n_train = scale.choose(smoke=150, quick=400, thorough=800, full=800)
+    seeds = range(scale.choose(smoke=2, quick=4, thorough=20, full=20))
+    n_train = scale.choose(smoke=150, quick=400, full=800)
     n_test = scale.choose(smoke=100, quick=397, full=397)
     rounds = scale.choose(smoke=2, quick=6, full=10)
     configs = [

@@ -32,7 +32,7 @@ def measure(scale: Scale) -> xr.Dataset:
     """Measure all seeds."""
     every = tuple(round(0.1 * i, 1) for i in range(1, 10))
     rates = scale.choose(smoke=(HIGH,), quick=(0.1, 0.4, HIGH, 0.9), thorough=every, full=every)
-    seeds = range(scale.choose(smoke=2, quick=6, thorough=20, full=20))
+    seeds = range(scale.choose(smoke=2, quick=6, thorough=24, full=20))
     results = scale.map(
         label_rounds,
         [
@@ -41,7 +41,7 @@ def measure(scale: Scale) -> xr.Dataset:
                 tuple((model, rate) for model in MODELS for rate in rates),
                 (RIDGE,),
                 rounds=scale.choose(smoke=2, quick=5, full=5),
-                n_train=scale.choose(smoke=150, quick=400, thorough=800, full=800),
+                n_train=scale.choose(smoke=150, quick=400, full=800),
                 n_test=scale.choose(smoke=100, quick=397, full=397),
                 seed=scale.seed * 100 + 50 + seed,
                 students=(TEACHER, ZERO, LEFT_OUT),

@@ -101,15 +101,16 @@ def draw(data: xr.Dataset) -> Figure:
 
 
 def _dots(axes: Axes, table: xr.Dataset, metric: str, factor: float, methods: list[str], error: bool) -> None:
-    rows = np.arange(len(methods))
     for name, fill, offset in ((metric, COLOURS[0], 0.0), (f"scaled_{metric}", "white", 0.18)):
         if name not in table:
             continue
-        values = np.asarray(table[name].sel(student=methods).transpose("seed", "student"), float)
+        measured = [m for m in methods if m in table["student"].values]
+        rows = np.array([methods.index(m) for m in measured])
+        values = np.asarray(table[name].sel(student=measured).transpose("seed", "student"), float)
         values = factor * (1 - values if error else values)
         axes.errorbar(
             values.mean(axis=0), rows + offset, xerr=t_half_width(values), fmt="o", markersize=4, capsize=2,
             color=COLOURS[0], markerfacecolor=fill, label="as trained" if not offset else "after temperature scaling",
         )  # fmt: skip
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

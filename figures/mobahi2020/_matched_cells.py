@@ -28,13 +28,13 @@ Values = npt.NDArray[np.float64]
 def configurations(scale: Scale) -> list[MatchedConfig]:
     """Every problem and draw: all ε at the smallest width, and wider, shallower or nearly ReLU networks at one ε.
 
-    The larger scales measure every ε at every width and depth.
+    At full scale, every ε at every width and depth.
     """
     problems = scale.choose(smoke=PROBLEMS[1:3], quick=PROBLEMS, full=PROBLEMS)
-    draws = scale.choose(smoke=2, quick=3, thorough=10, full=20)
-    every = scale.choose(smoke=EPSILONS[1:3], quick=EPSILONS, thorough=FINE, full=FINE)
-    widths = scale.choose(smoke=(32, 64), quick=(32, 128, 512), thorough=(32, 64, 128, 256, 512), full=WIDE)
-    if scale.name in ("smoke", "quick"):
+    draws = scale.choose(smoke=2, quick=3, thorough=6, full=20)
+    every = scale.choose(smoke=EPSILONS[1:3], quick=EPSILONS, full=FINE)
+    widths = scale.choose(smoke=(32, 64), quick=(32, 128, 512), full=WIDE)
+    if scale.name != "full":
         middle = (every[-1] if scale.name == "smoke" else MIDDLE,)
         sizes = [(widths[0], 2, every), *((width, 2, middle) for width in widths[1:]), (widths[1], 1, middle)]
     else:

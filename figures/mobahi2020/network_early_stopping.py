@@ -28,7 +28,7 @@ EPSILON = 0.03
 def measure(scale: Scale) -> xr.Dataset:
     """Exponents of three ways to regularise, for every draw of two sets of data."""
     draws = scale.choose(smoke=2, quick=4, thorough=10, full=20)
-    width = scale.choose(smoke=48, quick=128, thorough=256, full=1024)
+    width = scale.choose(smoke=48, quick=128, full=1024)
     sets = scale.choose(
         smoke=("digits-3-8",), quick=("digits-3-8", "diabetes"), full=("digits-3-8", "diabetes")
     )

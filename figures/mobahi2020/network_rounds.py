@@ -40,17 +40,17 @@ def data_sets(scale: Scale) -> set[str]:
 def configs(scale: Scale) -> list[RoundsConfig]:
     """Both losses, noisy and clean digits; at full scale also the paper's networks, a job of its own a seed."""
     first = 1000 * scale.seed
-    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=10, thorough=20, full=20)))
+    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=10, thorough=40, full=20)))
     digits = [
         RoundsConfig(
             loss,
             seeds=seeds,
-            rounds=scale.choose(smoke=3, quick=10, thorough=20, full=20),
-            n_train=scale.choose(smoke=100, quick=300, thorough=600, full=600),
+            rounds=scale.choose(smoke=3, quick=10, full=20),
+            n_train=scale.choose(smoke=100, quick=300, full=600),
             n_validation=scale.choose(smoke=100, quick=200, full=200),
-            n_test=scale.choose(smoke=100, quick=600, thorough=900, full=900),
+            n_test=scale.choose(smoke=100, quick=600, full=900),
             label_noise=noise,
-            epochs=scale.choose(smoke=5, quick=30, thorough=60, full=60),
+            epochs=scale.choose(smoke=5, quick=30, full=60),
             device=scale.device,
             decays=scale.choose(smoke=(2e-2,), quick=RoundsConfig.decays, full=RoundsConfig.decays),
         )

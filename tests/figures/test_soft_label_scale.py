@@ -25,6 +25,7 @@ from selfdistill.figures.soft_label_claims import (
 )
 from selfdistill.figures.soft_label_scale import (
     contrast,
+    convolutional,
     hundred_classes,
     images,
     measured,
@@ -58,7 +59,7 @@ def table_of(**metrics):
 def test_no_claim_is_judged_on_a_seed_that_settings_were_settled_on():
     assert max(TUNING_SEEDS) < UNSEEN
     for scale in (Scale("smoke"), Scale("quick"), Scale("thorough"), Scale("full", seed=3)):
-        for setting in (*contrast(scale), hundred_classes(scale), *images(scale)):
+        for setting in (*contrast(scale), hundred_classes(scale), convolutional(scale), *images(scale)):
             assert not set(TUNING_SEEDS) & set(setting.comparison.problems.seeds)
 
 

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from selfdistill.empirical.data import cifar
 from selfdistill.empirical.data.cifar import CropAndFlip, load_cifar
 from selfdistill.empirical.networks.densenet import densenet
-from selfdistill.empirical.networks.perceptrons import convnet
+from selfdistill.empirical.networks.perceptrons import convnet, strided_convnet
 from selfdistill.empirical.networks.residual import resnet, vgg
+from selfdistill.empirical.training.architectures import build_network
 from selfdistill.empirical.training.ensemble import Ensemble
 from selfdistill.empirical.training.members import Batch, TrainingConfig, train
 from selfdistill.empirical.training.memory import member_groups, train_within
@@ -198,6 +199,21 @@ def test_labels_that_cannot_be_are_refused(tmp_path, rng):
         load_cifar("cifar10", 200, 10, rng, folder=folder)
 
 
+def test_without_pooling_a_network_knows_left_from_right():
+    """An edge moved by a whole stride: pooled over places it is the same, at a place of its own it is not."""
+    left, right = torch.zeros(2, 1, 1, 16, 32)
+    left[..., 6:10, 8:12] = 1
+    right[..., 6:10, 20:24] = 1
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        pooled, placed = build_network("convnet", (1, 16, 32), 7, (4,)), strided_convnet(1, 7, (16, 32), 4)
+    with torch.no_grad():
+        torch.testing.assert_close(pooled(left), pooled(right))
+        assert (placed(left) - placed(right)).abs().max() > 0.01
+        odd = build_network("strided convnet", (1, 7, 9), 7, (4,))
+        assert odd(torch.zeros(2, 1, 7, 9)).shape == (2, 7)
+
+
 @pytest.mark.parametrize(
     "build",
     [
@@ -210,6 +226,7 @@ def test_labels_that_cannot_be_are_refused(tmp_path, rng):
         lambda: vgg(5, channels=0),
         lambda: convnet(3, 5, 0),
         lambda: convnet(3, 0),
+        lambda: strided_convnet(1, 5, (8, 0)),
     ],
 )
 def test_sizes_that_are_none_are_refused(build):
