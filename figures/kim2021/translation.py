@@ -18,6 +18,7 @@ from ...empirical.experiments.domains.translation import METHODS, RESCALED, Tran
 from ..claim import Claim, Relation
 from ..conditions import DullRule, Precondition
 from ..scale import Scale
+from ..soft_label_claims import explained
 from ..soft_label_scale import UNSEEN, dots, paired, tables
 from ..style import BOUND, new_figure
 
@@ -32,6 +33,22 @@ PANELS = {
     "nll": ("negative log-likelihood, nats", 1),
     "ece": ("expected calibration error, %", 100),
     "overconfidence": ("confidence − accuracy, %", 100),
+}
+
+# Why a claim on a metric holds, and why it does not.
+WHY = {
+    "better answers": (
+        "past outputs keep apart what is alike, and the network names the right one more often",
+        "past outputs soften how sure the network is; which answer comes first they leave, or blur",
+    ),
+    "nll": (
+        "it is less sure where it was unsure before, and that is where it is wrong",
+        "it pays for being less sure where it is right as much as it saves where it is wrong, or more",
+    ),
+    "ece": (
+        "targets that hold past outputs cost the network certainty of which it had too much",
+        "its targets take less certainty, or take more, than the network had too much",
+    ),
 }
 
 
@@ -77,10 +94,14 @@ def claims_on_new_domain(
                 "cross-entropy with its temperature rescaled after training", ours[metric], rescaled[metric],
                 better="higher" if relation == "≥" else "lower",
             )  # fmt: skip
+            holds, otherwise = WHY.get(metric, WHY["better answers"])
             found += [
-                Claim.from_samples("K6", f"Progressive targets {part} {words} {rival} ({where}).",
-                                   paired(table, metric, "progressive", rival), relation=relation,
-                                   note="paired difference over seeds", precondition=sure, dull_rule=dull)
+                explained(
+                    Claim.from_samples("K6", f"Progressive targets {part} {words} {rival} ({where}).",
+                                       paired(table, metric, "progressive", rival), relation=relation,
+                                       note="paired difference over seeds", precondition=sure, dull_rule=dull),
+                    holds=holds, otherwise=otherwise,
+                )
                 for rival in METHODS[:2]
             ]  # fmt: skip
     return found

@@ -57,13 +57,21 @@ def claims(data: xr.Dataset) -> list[Claim]:
     found = [
         Claim.theorem("Z8", "A softened teacher's entropy rises with the temperature.", 0.0,
                       np.diff(uncertainty, axis=1), relation="≥", source="selfdistill.theory.softmax"),
-        Claim.from_samples("Z8", f"The teacher's largest diversity is above that at temperature 1 ({WHERE}).",
-                           best_of_others(diversity, better="higher") - spread[:, 0], relation="≥",
-                           precondition=fits(data), family=WHERE,
-                           note="for each seed, at the temperature that is best for the others"),
-        Claim.from_samples("Z8", f"At τ = {taus[-1]:g} the teacher's diversity is below its largest ({WHERE}).",
-                           spread[:, -1] - best_of_others(diversity, better="higher"), relation="≤",
-                           precondition=fits(data), family=WHERE),
+        explained(
+            Claim.from_samples("Z8", f"The teacher's largest diversity is above that at temperature 1 ({WHERE}).",
+                               best_of_others(diversity, better="higher") - spread[:, 0], relation="≥",
+                               precondition=fits(data), family=WHERE,
+                               note="for each seed, at the temperature that is best for the others"),
+            holds="at temperature 1 it is sure of all its training samples alike",
+            otherwise="it is unsure of some training samples even at temperature 1",
+        ),
+        explained(
+            Claim.from_samples("Z8", f"At τ = {taus[-1]:g} the teacher's diversity is below its largest ({WHERE}).",
+                               spread[:, -1] - best_of_others(diversity, better="higher"), relation="≤",
+                               precondition=fits(data), family=WHERE),
+            holds="softened so far, all its outputs are nearly uniform, and so all alike",
+            otherwise="even at this temperature its outputs differ from sample to sample",
+        ),
     ]  # fmt: skip
     for metric, better in (("accuracy", "higher"), ("nll", "lower")):
         _, students = by_temperature(data, METHODS[0], metric)
