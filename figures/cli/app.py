@@ -34,7 +34,7 @@ OWN_DATA = {
     "rounds": (
         "command",
         "selfdistill rounds data.csv --target price --epsilon 0.1 --standardize --center",
-        "selfdistill rounds data.csv --target price --kernel rbf --gamma 0.5 --epsilon 0.1 --plot rounds.png",
+        "selfdistill rounds data.csv --target price --kernel rbf --gamma 0.5 --epsilon 0.1 --html rounds.html",
         "selfdistill rounds grams.npz --target y --kernel precomputed --epsilon 0.1 --json",
     ),
 }

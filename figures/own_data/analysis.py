@@ -260,12 +260,17 @@ def distill_table(
 
 def best_left_out_round(run: Trajectory) -> int | None:
     """Round that predicts samples it never saw best, among the first hundred; None if there is no round."""
-    ridges = run.multipliers[:COMPARED]
+    errors = left_out_errors(run)
+    return int(np.argmin(errors)) + 1 if len(errors) else None
+
+
+def left_out_errors(run: Trajectory) -> npt.NDArray[Any]:
+    """Mean squared error of the first hundred rounds at samples that they never saw, summed over outputs."""
+    ridges, targets = run.multipliers[:COMPARED], run.spectrum.targets
     if not len(ridges):
-        return None
-    targets = run.spectrum.targets
+        return np.empty(0)
     left_out = leave_one_out(run.spectrum, np.maximum(ridges, np.finfo(float).tiny))
-    return int(np.argmin(mean_squared_error(left_out.reshape(len(ridges), *targets.shape), targets))) + 1
+    return mean_squared_error(left_out.reshape(len(ridges), *targets.shape), targets)
 
 
 def most_rounds(n_samples: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +13,17 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from ...theory import InputError
-from ..artefact import write_atomically
-from ..run import prepare_folder
+from ..artefact import write_atomically, write_text
 from ..style import house_style
 from .analysis import OwnRounds, distill_table
 from .attended import attended
 from .files import TextFormat, listed
 from .kernels import KERNELS, Kernel
 from .options import Categorical, DataFile, Decimal, Drop, Encoding, Features, Separator, Targets
+from .outputs import PAGES, Page, check_output
 from .paths import Path as CostlyPath
 from .picture import draw_rounds
+from .round_page import render_rounds
 from .tables import read_table
 
 # A terminal shows so many rounds at either end of a long run.
@@ -69,6 +70,7 @@ def rounds(
         bool, typer.Option("--json", help='Print JSON, with every round; infinity is "inf", unknown null.')
     ] = False,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write a picture (PNG, PDF, SVG …).")] = None,
+    html: Page = None,
 ) -> None:
     """Distil your own data to a training error, round by round until collapse, and bound the rounds.
 
@@ -76,8 +78,8 @@ def rounds(
     with samples first: the target, and features X, or with --kernel precomputed the gram (or whatever the only
     other array is called). The columns of an NPY file are called 0, 1, ….
     """
-    if plot is not None:
-        check_picture(plot)
+    check_output(plot, "--plot", picture_endings())
+    check_output(html, "--html", PAGES)
     given = {"gamma": gamma, "degree": degree, "coef0": coef0}
     chosen = Kernel(kernel, {name: value for name, value in given.items() if value is not None})
     text = TextFormat(separator, decimal, encoding)
@@ -105,10 +107,11 @@ def rounds(
         typer.echo(json.dumps(result.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         print_rounds(console, data, result)
-    if plot is not None:
-        save_picture(plot, result)
-        if not as_json:
-            console.print(f"Picture: {plot}", markup=False, highlight=False, soft_wrap=True)
+    for path, write in ((plot, save_picture), (html, partial(save_page, name=data.name))):
+        if path is not None:
+            write(path, result)
+            if not as_json:
+                console.print(f"Written: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_rounds(console: Console, data: Path, result: OwnRounds) -> None:
@@ -184,17 +187,10 @@ def known(value: float) -> str:
     return "" if value != value else f"{value:.9g}"
 
 
-def check_picture(path: Path) -> None:
-    """Prove that a picture can be written under this name, before any work."""
+def picture_endings() -> list[str]:
+    """Endings of pictures that can be written."""
     formats: dict[str, Any] = Figure().canvas.get_supported_filetypes()
-    if path.suffix[1:].lower() not in formats:
-        raise InputError(
-            f"cannot write a picture called {path.name!r}: end it in one of "
-            f"{', '.join('.' + name for name in sorted(formats))}."
-        )
-    if path.is_dir():
-        raise InputError(f"cannot write the picture {str(path)!r}: it is a folder.")
-    prepare_folder(path.parent, "--plot")
+    return sorted(f".{name}" for name in formats)
 
 
 def save_picture(path: Path, result: OwnRounds) -> None:
@@ -204,3 +200,8 @@ def save_picture(path: Path, result: OwnRounds) -> None:
         write_atomically(
             path, lambda temporary: figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
         )
+
+
+def save_page(path: Path, result: OwnRounds, name: str) -> None:
+    """Write the page in which other settings can be tried."""
+    write_text(path, render_rounds(result, summary(result), name))

@@ -16,12 +16,12 @@ from rich.table import Table as RichTable
 
 from ...theory import InputError, LabelErrors, find_label_errors
 from ..artefact import write_atomically, write_text
-from ..run import prepare_folder
 from .attended import attended
 from .files import Source, TextFormat, listed, open_file
 from .kernels import KERNELS
 from .label_page import render_labels
 from .options import DataFile, Decimal, Drop, Encoding, Features, Separator
+from .outputs import PAGES, Page, check_output
 from .tables import check_known, feature_array, split_names
 
 OUTPUTS = (".csv", ".tsv", ".parquet")
@@ -124,9 +124,7 @@ def labels(
         int, typer.Option("--seed", min=0, help="Of the landmarks that stand for more than 5,000 samples.")
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help='Print JSON; infinity is "inf".')] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write a page with the reasons and a picture.")
-    ] = None,
+    html: Page = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="Write the table with suggested labels: CSV, TSV or Parquet."),
@@ -137,7 +135,8 @@ def labels(
     Every column but the target is a feature, of numbers or of text, unless --features or --drop says otherwise.
     Nothing has to be tuned: kernel width, penalty and rounds are chosen by leave-one-out on the labels themselves.
     """
-    _check_outputs(html, output)
+    check_output(html, "--html", PAGES)
+    check_output(output, "--output", OUTPUTS)
     text = TextFormat(separator, decimal, encoding)
 
     def work() -> OwnLabels:
@@ -259,20 +258,6 @@ def errors_table(result: OwnLabels) -> RichTable:
             f"{entry['confidence']:.2f}", near,
         )  # fmt: skip
     return table
-
-
-def _check_outputs(html: Path | None, output: Path | None) -> None:
-    """Prove that files can be written under these names, before any work."""
-    for path, option, known in ((html, "--html", (".html", ".htm")), (output, "--output", OUTPUTS)):
-        if path is None:
-            continue
-        if path.suffix.lower() not in known:
-            raise InputError(
-                f"{option} must name a file that ends in one of {', '.join(known)}; got {path.name!r}."
-            )
-        if path.is_dir():
-            raise InputError(f"cannot write {str(path)!r}: it is a folder.")
-        prepare_folder(path.parent, option)
 
 
 def _write_page(path: Path, result: OwnLabels) -> None:

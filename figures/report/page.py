@@ -87,7 +87,8 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
         script=_inline("report.js"),
         explorer=Markup(
             templates.get_template("explorer.html.j2").render(
-                data=explorer_data(), script=_inline("explorer_core.js") + _inline("explorer.js")
+                data=explorer_data(),
+                script=_inline("explorer_core.js") + _inline("explorer_plot.js") + _inline("explorer.js"),
             )
         ),
     )

@@ -1,6 +1,7 @@
-"""The rounds command, called as a user calls it."""
+"""The command as a user calls it, and the browser that opens what it writes."""
 
 import json
+import shutil
 import sys
 from functools import partial
 
@@ -9,6 +10,20 @@ import pandas as pd
 import pytest
 
 from selfdistill.figures.cli.app import main
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium; tests that ask for it are skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -5,11 +5,8 @@
   const control = (name) => app.querySelector(`[name="${name}"]`);
   const grid = Array.from({ length: 121 }, (_, i) => i / 120);
   const RIDGE_ROUNDS = 30;
-  const digits = (value) => {
-    if (!Number.isFinite(value)) return value > 0 ? "∞" : "";
-    const small = value !== 0 && Math.abs(value) < 1e-3;
-    return small ? Number(value.toPrecision(5)).toExponential() : String(Number(value.toPrecision(5)));
-  };
+  const { digits, say } = selfdistillPlot;
+  const draw = (name, series, options) => selfdistillPlot.draw(app, name, series, options);
 
   control("epsilon").value = Math.log10(data.epsilon);
   control("ridge").value = Math.log10(0.2 / data.x.length);
@@ -35,47 +32,6 @@
       ? selfdistill.toTolerance(spectrum, s.epsilon)
       : selfdistill.withRidge(spectrum, s.ridge, RIDGE_ROUNDS, s.weight);
     return { spectrum, run };
-  }
-
-  // A plot is a list of {kind: "line" | "dots" | "bars", x, y, colour, dashed, faint, label}.
-  function draw(name, series, { xLabel, yLabel, wholeX = false, xTicks }) {
-    const svg = app.querySelector(`[data-plot="${name}"]`);
-    const area = { left: 52, right: 410, top: 10, bottom: 252 };
-    const xs = series.flatMap((s) => s.x), ys = series.flatMap((s) => s.y).filter(Number.isFinite);
-    let [x0, x1] = [Math.min(...xs), Math.max(...xs)], [y0, y1] = [Math.min(0, ...ys), Math.max(...ys)];
-    if (x0 === x1) [x0, x1] = [x0 - 0.5, x1 + 0.5];
-    if (series.some((s) => s.kind === "bars")) [x0, x1] = [x0 - 0.5, x1 + 0.5];
-    if (y0 === y1) y1 = y0 + 1;
-    y1 += (y1 - y0) * 0.04; if (y0 < 0) y0 -= (y1 - y0) * 0.04;
-    const px = (x) => area.left + ((x - x0) / (x1 - x0)) * (area.right - area.left);
-    const py = (y) => area.bottom - ((y - y0) / (y1 - y0)) * (area.bottom - area.top);
-    const ticks = (low, high, whole) => {
-      const raw = (high - low) / 5, power = 10 ** Math.floor(Math.log10(raw));
-      let step = [1, 2, 5, 10].find((m) => m * power >= raw) * power;
-      if (whole) step = Math.max(1, Math.round(step));
-      const out = [];
-      for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) out.push(Number(v.toPrecision(10)));
-      return out;
-    };
-    const parts = [`<path d="M${area.left} ${area.top}V${area.bottom}H${area.right}" fill="none" stroke="var(--rule)"/>`];
-    for (const v of xTicks ?? ticks(x0, x1, wholeX))
-      parts.push(`<text x="${px(v)}" y="${area.bottom + 16}" text-anchor="middle">${digits(v)}</text>`);
-    for (const v of ticks(y0, y1, false))
-      parts.push(`<path d="M${area.left} ${py(v)}H${area.right}" stroke="var(--rule)" stroke-width=".5"/><text x="${area.left - 6}" y="${py(v) + 4}" text-anchor="end">${digits(v)}</text>`);
-    parts.push(`<text x="${(area.left + area.right) / 2}" y="290" text-anchor="middle">${xLabel}</text>`);
-    parts.push(`<text transform="translate(12 ${(area.top + area.bottom) / 2}) rotate(-90)" text-anchor="middle">${yLabel}</text>`);
-    for (const s of series) {
-      const at = s.x.map((x, i) => [px(x), py(s.y[i])]).filter(([, y]) => Number.isFinite(y));
-      const look = s.faint ? ' opacity=".3"' : "";
-      if (s.kind === "dots") parts.push(...at.map(([x, y]) => `<circle cx="${x}" cy="${y}" r="${s.radius ?? 4}" fill="${s.colour}"${look}/>`));
-      else if (s.kind === "bars") {
-        const width = Math.max(1.5, Math.min(30, 0.7 * (px(1) - px(0))));
-        parts.push(...at.map(([x, y]) => `<rect x="${x - width / 2}" y="${Math.min(y, py(0))}" width="${width}" height="${Math.abs(py(0) - y)}" fill="${s.colour}"${look}/>`));
-      } else parts.push(`<polyline points="${at.map((p) => p.join(",")).join(" ")}" fill="none" stroke="${s.colour}" stroke-width="${s.faint ? 1 : 2.2}"${s.dashed ? ' stroke-dasharray="6 4"' : ""}${look}/>`);
-    }
-    svg.innerHTML = parts.join("");
-    app.querySelector(`[data-legend="${name}"]`).innerHTML = series.filter((s) => s.label).map((s) =>
-      `<span><i class="${s.kind === "line" ? (s.dashed ? "dashed" : "") : "dot"}" style="${s.kind === "line" ? "border-color" : "background"}:${s.colour}${s.faint ? ";opacity:.4" : ""}"></i>${s.label}</span>`).join("");
   }
 
   function drawFit({ spectrum, run }, t) {
@@ -151,14 +107,14 @@
       if (!(error instanceof RangeError)) throw error;
       message.textContent = error.message;
     }
-    for (const name of ["epsilon", "ridge", "gamma"]) control(name).previousElementSibling.textContent = digits(Number(s[name].toPrecision(3)));
-    control("weight").previousElementSibling.textContent = s.weight;
+    for (const name of ["epsilon", "ridge", "gamma"]) say(control(name), digits(Number(s[name].toPrecision(3))));
+    say(control("weight"), s.weight);
     app.querySelector(".panels").style.opacity = found ? 1 : 0.25;
     if (!found) return;
     const last = found.run.filters.length;
     control("round").max = last;
     const t = Math.min(Number(control("round").value), last);
-    control("round").previousElementSibling.textContent = `${t} of ${last}`;
+    say(control("round"), `${t} of ${last}`);
     app.querySelector('[data-panel="fit"]').textContent = s.problem === "own" ? "Targets in the eigenvectors" : "Fit";
     drawFit(found, t);
     drawFilters(found, t);

@@ -142,6 +142,50 @@ const selfdistill = (() => {
     return { penalties: filters.map(() => ridge), filters, norms: [norm(d.map(() => 1)), ...filters.map(norm)], collapsed: false, limit };
   }
 
+  // Eigenvalues and coefficients that somebody else found, of n samples; several outputs count as their joint norm.
+  function fromSpectrum({ n, d, z, outputs }) {
+    return { n, d, z, outputs, weightFloor: (n * EPS) ** 2 };
+  }
+
+  const trainingError = ({ n, z }, filter) => sum(z.map((value, k) => ((1 - filter[k]) * value) ** 2)) / n;
+
+  // Mallows' estimate of the mean squared distance to the noiseless truth, for labels with noise of this variance.
+  function estimatedRisk(spectrum, filter, variance) {
+    return trainingError(spectrum, filter) + variance * (spectrum.outputs ?? 1) * ((2 * sum(filter)) / spectrum.n - 1);
+  }
+
+  const basisSize = (filter) => filter.filter((b) => b > 1e-3).length;
+
+  // The fits of several rounds mixed with weights that sum to 1.
+  const mix = (filters, weights) => filters[0].map((_, k) => sum(weights.map((w, t) => w * filters[t][k])));
+
+  // Weights of these rounds with the least estimated risk: least squares on differences of rounds, made orthogonal.
+  function bestMixture({ n, z, outputs = 1 }, filters, variance) {
+    const inner = (u, v) => sum(u.map((value, k) => value * v[k] * z[k] ** 2));
+    const basis = [], steps = [];
+    for (let t = 1; t < filters.length; t++) {
+      let column = filters[t].map((b, k) => b - filters[t - 1][k]);
+      let step = filters.map((_, s) => (s === t ? 1 : s === t - 1 ? -1 : 0));
+      const before = inner(column, column);
+      for (let repeat = 0; repeat < 2; repeat++) basis.forEach((other, i) => {
+        const share = inner(column, other);
+        column = column.map((v, k) => v - share * other[k]);
+        step = step.map((v, s) => v - share * steps[i][s]);
+      });
+      const norm = Math.sqrt(inner(column, column));
+      if (!(norm > 1e-7 * Math.sqrt(before))) break; // what further rounds add is lost in rounding
+      basis.push(column.map((v) => v / norm));
+      steps.push(step.map((v) => v / norm));
+    }
+    const left = filters[0].map((b) => 1 - b);
+    const weights = filters.map((_, s) => (s === 0 ? 1 : 0));
+    basis.forEach((column, i) => {
+      const chosen = inner(column, left) - variance * outputs * sum(column);
+      steps[i].forEach((v, s) => { weights[s] += chosen * v; });
+    });
+    return weights;
+  }
+
   // Predictions k(q, X) V diag(B_t / (n d)) Vᵀ y at points q.
   function predict(spectrum, filter, points) {
     const { n, d, z, vectors, x, kernel } = spectrum;
@@ -150,5 +194,5 @@ const selfdistill = (() => {
     return points.map((q) => sum(x.map((s, i) => kernel(q, s) * dual[i])));
   }
 
-  return { kernels, fromKernel, fromEigenvalues, parseSpectrum, facts, toTolerance, withRidge, predict };
+  return { kernels, fromKernel, fromEigenvalues, fromSpectrum, parseSpectrum, facts, toTolerance, withRidge, predict, trainingError, estimatedRisk, basisSize, mix, bestMixture };
 })();

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -22,20 +20,7 @@ from selfdistill.theory import (
 )
 from selfdistill.theory.distillation.collapse import paper_norm_bounds, ratio_lower_bounds
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +247,16 @@ def test_moving_the_controls_moves_the_numbers(open_page):
     assert not page.locator("input[name=epsilon]").is_visible()
     page.locator("input[name=weight]").fill("0.5")
     assert float(shown(page, "limit")) > 0
+
+
+def test_every_control_has_a_name_and_says_what_it_stands_for(open_page):
+    page = open_page()
+    for control in page.locator("#explorer-app input, #explorer-app select, #explorer-app textarea").all():
+        assert control.evaluate("e => e.labels.length") == 1
+    epsilon = page.get_by_role("slider", name="training error ε")
+    assert (
+        epsilon.get_attribute("aria-valuetext") == epsilon.locator("xpath=preceding-sibling::b").inner_text()
+    )
 
 
 def test_what_cannot_be_computed_is_said_in_the_page(open_page):
