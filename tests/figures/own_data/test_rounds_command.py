@@ -221,8 +221,8 @@ def test_a_picture_is_written(run, csv, tmp_path, epsilon):
 def test_a_picture_that_cannot_be_written_is_refused_before_the_data_are_read(fails, tmp_path, csv):
     missing = tmp_path / "missing.csv"
     options = ("--target", "y", "--epsilon", EPSILON, "--plot")
-    assert "end it in one of" in fails(missing, *options, tmp_path / "rounds.docx")
-    assert "end it in one of" in fails(missing, *options, tmp_path / "rounds")
+    assert "--plot must name a file that ends in one of" in fails(missing, *options, tmp_path / "rounds.docx")
+    assert "--plot must name a file that ends in one of" in fails(missing, *options, tmp_path / "rounds")
     assert "cannot write" in fails(missing, *options, csv / "rounds.png")  # a file is no folder
     (tmp_path / "taken.png").mkdir()
     assert "it is a folder" in fails(missing, *options, tmp_path / "taken.png")
