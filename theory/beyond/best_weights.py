@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import to_host
 from ..base.validation import Array, InputError, as_real_array, check_count, check_flag, check_positive
-from ..distillation.leave_one_out import leave_one_out
-from ..spectra.spectrum import Spectrum, as_spectrum
+from ..distillation.left_out_run import mixture_weight
+from ..distillation.schedules import FixedRidge
+from ..spectra.spectrum import Spectrum
 
 
 def best_mixture_weight(first: Any, pure: Any, targets: Any, *, clip: bool = True) -> float:
@@ -60,23 +60,20 @@ def best_mixture_weight(first: Any, pure: Any, targets: Any, *, clip: bool = Tru
             f"first, pure and targets must have one shape; got {given.shape}, {taught.shape} and {wanted.shape}."
         )
     check_flag(clip, "clip")
-    change = (given - taught).ravel()
-    length = float(change @ change)
-    scale = float(np.sum(given**2) + np.sum(taught**2))
-    if length <= (64 * np.finfo(np.float64).eps) ** 2 * scale:
+    weight = mixture_weight(given, taught, wanted)
+    if weight is None:
         raise InputError(
             "first and pure are the same predictions, so that every weight gives the same student: there is no "
             "best one. Was the student fitted to the given targets?"
         )
-    weight = float(change @ (wanted - taught).ravel()) / length
     return float(np.clip(weight, 0.0, 1.0)) if clip else weight
 
 
 def best_ground_truth_weights(spectrum: Spectrum, ridge: float, rounds: int) -> Array:
     """Choose a weight of the given targets for every round, each best at samples left out of the run so far.
 
-    Greedy, as in the paper: the weight of a round is chosen with those before it fixed. What it is given to is
-    `FixedRidge` or `leave_one_out`, as ``ground_truth_weight``.
+    These are the weights of ``FixedRidge(ridge, rounds, ground_truth_weight="best")`` on the spectrum. Greedy, as in
+    the paper: the weight of a round is chosen with those before it fixed.
 
     Parameters
     ----------
@@ -90,14 +87,8 @@ def best_ground_truth_weights(spectrum: Spectrum, ridge: float, rounds: int) -> 
     Returns
     -------
     ndarray (T,)
-        In [0, 1]. The first has no effect, as the first fit has the given targets anyway, and is 1.
+        In [0, 1]. The first has no effect, as the first fit has the given targets anyway, and is 1. So is any on
+        which nothing depends.
     """
-    spectrum = as_spectrum(spectrum)
-    ridge, rounds = check_positive(ridge, "ridge"), check_count(rounds, "rounds")
-    weights = np.ones(rounds)
-    targets = to_host(spectrum.shape_like_targets(spectrum.targets))
-    for t in range(1, rounds):
-        weights[t] = 0.0
-        fits = to_host(leave_one_out(spectrum, ridge, t + 1, weights[: t + 1]))
-        weights[t] = best_mixture_weight(fits[0], fits[t], targets)
-    return weights
+    schedule = FixedRidge(check_positive(ridge, "ridge"), check_count(rounds, "rounds"), "best")
+    return schedule.weights(spectrum)

@@ -13,7 +13,7 @@ from ..spectra.memory_cost import Cost
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .recursion import March, Step, run_march
 from .refinement import on_gauss_rule, refine, space_cost
-from .schedules import FixedRidge, Progressive, Schedule, ToTolerance
+from .schedules import FixedRidge, GivenWeight, Progressive, Schedule, ToTolerance
 from .trajectory import Trajectory
 
 
@@ -57,7 +57,10 @@ def distill(spectrum: Spectrum, schedule: Schedule) -> Trajectory:
 
 def settled(spectrum: Spectrum, schedule: Schedule) -> Spectrum:
     """Return the spectrum on which a schedule's run is accurate: grown, where it is a Krylov space."""
-    return refine(as_spectrum(spectrum), schedule, _run)
+    spectrum = as_spectrum(spectrum)
+    if schedule.needs_all:
+        spectrum.require_complete(schedule.needs_all)
+    return refine(spectrum, schedule, _run)
 
 
 def _run(spectrum: Spectrum, schedule: Schedule) -> Trajectory:
@@ -154,7 +157,7 @@ def distill_with_ridge(
     spectrum: Spectrum,
     ridge: float | Sequence[float] | Array,
     rounds: int | None = None,
-    ground_truth_weight: float = 0.0,
+    ground_truth_weight: GivenWeight = 0.0,
 ) -> Trajectory:
     """Refit kernel ridge with a given penalty to a mixture of the given targets and the previous fit.
 
@@ -166,8 +169,9 @@ def distill_with_ridge(
         every round its own.
     rounds : int, optional
         Number of fits; for a sequence of penalties, its length.
-    ground_truth_weight : float
-        Weight α in [0, 1] of the given targets: fit t has targets ``α y + (1 − α) f_{t−1}``.
+    ground_truth_weight : float, sequence of float, or "best"
+        Weight α in [0, 1] of the given targets: fit t has targets ``α y + (1 − α) f_{t−1}``. One number, one a
+        round, or for every round the one that is best at samples left out of the run so far.
 
     Returns
     -------

@@ -13,7 +13,8 @@ from ..spectra.spectrum import Spectrum, as_spectrum
 from .distill import distill, settled
 from .multiplier import excess_energies
 from .recursion import March, Step, run_march
-from .schedules import FixedRidge, RidgeRule, ToleranceRule, ToTolerance, tolerance_rule
+from .rules import RidgeRule, ToleranceRule, tolerance_rule
+from .schedules import FixedRidge, ToTolerance
 from .trajectory import Trajectory
 
 # Ratios of eigenvalues below this overflow.

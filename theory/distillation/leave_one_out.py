@@ -19,14 +19,14 @@ from ..base.probabilities import as_array
 from ..base.validation import Array, InputError, as_real_array, check_count
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .left_out_run import LeftOutRun
-from .schedules import FixedRidge
+from .schedules import FixedRidge, GivenWeight
 
 
 def leave_one_out(
     spectrum: Spectrum,
     ridge: float | Sequence[float] | Array,
     rounds: int | None = None,
-    ground_truth_weight: float | Sequence[float] | Array = 0.0,
+    ground_truth_weight: GivenWeight = 0.0,
     *,
     groups: Any = None,
 ) -> Any:
@@ -46,10 +46,11 @@ def leave_one_out(
         missing.
     rounds : int, optional
         Number of fits T; for a sequence of penalties, its length.
-    ground_truth_weight : float or sequence of float
+    ground_truth_weight : float, sequence of float, or "best"
         Weight α in [0, 1] of the given targets: fit t has targets ``α y + (1 − α) f_{t−1}``. One number, or one
         a round (that of the first round has no effect): ``1 − progressive_weight(t, T)`` makes the run
-        progressive. A mixture of rounds has the same mixture of these predictions.
+        progressive. A mixture of rounds has the same mixture of these predictions. "best" chooses the weight of
+        every round for the least mean square of these very errors, which it makes a little too small.
     groups : array (n,), optional
         Samples of one group (one patient, copies of one picture) are left out together.
 
@@ -80,7 +81,14 @@ def leave_one_out(
     spectrum = as_complete(spectrum)
     if rounds is not None:
         rounds = check_count(rounds, "rounds")
-    run = LeftOutRun(spectrum, FixedRidge(ridge, rounds, ground_truth_weight))
+    schedule = FixedRidge(ridge, rounds, ground_truth_weight)
+    if schedule.chooses and groups is not None:
+        raise InputError(
+            'ground_truth_weight="best" is chosen at samples that are left out one by one, not in groups: give a '
+            "weight, or one a round."
+        )
+    weights = None if schedule.chooses else schedule.weights(spectrum)
+    run = LeftOutRun(spectrum, np.asarray(schedule.ridge), weights)
     y = to_host(spectrum.targets).astype(np.float64, copy=False)
     if groups is None:
         predictions = run.singles(y)
@@ -123,7 +131,7 @@ def left_out_weights(
     schedule = FixedRidge(ridge, check_count(rounds, "rounds"), ground_truth_weight)
     n = spectrum.n_samples
     check_count(sample, "sample", least=0, most=n - 1)
-    run = LeftOutRun(spectrum, schedule)
+    run = LeftOutRun(spectrum, np.asarray(schedule.ridge), schedule.weights(spectrum))
     members = np.array([sample])
     if groups is not None:
         members = next(m for m in _members(groups, n) if sample in m)
@@ -136,7 +144,7 @@ def leave_one_out_errors(
     spectrum: Spectrum,
     ridges: Sequence[float] | Array,
     rounds: int,
-    ground_truth_weight: float = 0.0,
+    ground_truth_weight: GivenWeight = 0.0,
 ) -> Array:
     """Mean squared left-out error of every round of every penalty, from one factorisation.
 
@@ -147,7 +155,8 @@ def leave_one_out_errors(
         Penalties to compare; each is kept through all rounds.
     rounds : int
         Number of fits T of each.
-    ground_truth_weight : float
+    ground_truth_weight : float, sequence of float, or "best"
+        As in `leave_one_out`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -21,9 +21,12 @@ from ..base.validation import (
     check_fraction,
     check_positive,
 )
-from ..spectra.spectrum import Spectrum
-from .multiplier import excess_energies, excess_energy, penalty_for_error
-from .recursion import March, Rule, Step, ridge_gain
+from ..spectra.spectrum import Spectrum, as_spectrum
+from .left_out_run import LeftOutRun
+from .recursion import Rule
+from .rules import FlowRule, RidgeRule, ToleranceRule, tolerance_rule
+
+GivenWeight = float | Sequence[float] | Array | Literal["best"]
 
 # What a run to collapse may need at least, unless the caller bounds it.
 _MOST_ROUNDS = 1e6
@@ -36,6 +39,10 @@ class Schedule(Protocol):
     @property
     def epsilon(self) -> float | None:
         """The training error of every round, where the schedule fixes it."""
+
+    @property
+    def needs_all(self) -> str | None:
+        """What of the schedule needs every eigenvalue, as a message names it; None if products suffice."""
 
     def check(self, spectrum: Spectrum) -> None:
         """Raise `InputError` if the schedule cannot be run on the spectrum, before any work."""
@@ -67,6 +74,8 @@ class ToTolerance:
     epsilon: float
     max_rounds: int | None = None
 
+    needs_all = None
+
     def __post_init__(self) -> None:
         hint = "It is the mean squared training error of every round."
         object.__setattr__(self, "epsilon", check_positive(self.epsilon, "epsilon", hint))
@@ -95,9 +104,11 @@ class FixedRidge:
         round its own.
     rounds : int, optional
         Number of fits; for a sequence of penalties, its length.
-    ground_truth_weight : float or sequence of float
+    ground_truth_weight : float, sequence of float, or "best"
         Weight α in [0, 1] of the given targets: fit t has targets ``α y + (1 − α) f_{t−1}``. A sequence gives
-        every round its own; the first has no effect, since the first fit has the given targets anyway.
+        every round its own; the first has no effect, since the first fit has the given targets anyway. "best" gives
+        every round the weight that is best at samples left out of the run so far; the run's ``given_weights`` say
+        which.
     unbounded : bool
         Whether weights may leave [0, 1], as the best ones may.
 
@@ -108,27 +119,44 @@ class FixedRidge:
 
     ridge: float | Sequence[float] | Array
     rounds: int | None = None
-    ground_truth_weight: float | Sequence[float] | Array = 0.0
+    ground_truth_weight: GivenWeight = 0.0
     unbounded: bool = False
 
     epsilon = None
 
     def __post_init__(self) -> None:
         ridges = as_ridges(self.ridge, self.rounds)
-        weights = _given_weights(self.ground_truth_weight, len(ridges), self.unbounded)
-        for name, value in (
-            ("ridge", tuple(ridges)),
-            ("rounds", len(ridges)),
-            ("ground_truth_weight", tuple(weights)),
-        ):
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "ridge", tuple(ridges))
+        object.__setattr__(self, "rounds", len(ridges))
+        if not self.chooses:
+            weights = _given_weights(self.ground_truth_weight, len(ridges), self.unbounded)
+            object.__setattr__(self, "ground_truth_weight", tuple(weights))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the weights are chosen for the spectrum."""
+        return isinstance(self.ground_truth_weight, str) and self.ground_truth_weight == "best"
+
+    @property
+    def needs_all(self) -> str | None:
+        """Weights are chosen at left-out samples."""
+        return 'ground_truth_weight="best"' if self.chooses else None
 
     def check(self, spectrum: Spectrum) -> None:
         """Any penalty can be run on any spectrum."""
 
+    def weights(self, spectrum: Spectrum) -> Array:
+        """Weight of the given targets in every round on a spectrum, (T,)."""
+        if not self.chooses:
+            return np.asarray(self.ground_truth_weight)
+        as_spectrum(spectrum).require_complete(str(self.needs_all))
+        run = LeftOutRun(spectrum, np.asarray(self.ridge), None, clip=not self.unbounded)
+        run.singles(to_host(spectrum.targets).astype(np.float64, copy=False))
+        return run.weights
+
     def rule(self, spectrum: Spectrum) -> RidgeRule:
         """Take the penalties one after another."""
-        return RidgeRule(np.asarray(self.ridge)[:, None], np.asarray(self.ground_truth_weight))
+        return RidgeRule(np.asarray(self.ridge)[:, None], self.weights(spectrum))
 
 
 @dataclass(frozen=True)
@@ -157,7 +185,7 @@ class Progressive:
     step: float
     substeps: int | None = None
 
-    epsilon = None
+    epsilon = needs_all = None
 
     def __post_init__(self) -> None:
         weights = as_real_array(self.past_weights, "weights").astype(np.float64)
@@ -175,122 +203,6 @@ class Progressive:
         """Flow for the same time in every epoch."""
         rate = 2.0 * float(self.step)
         return FlowRule(rate, self.substeps, 1 - np.asarray(self.past_weights))
-
-
-@dataclass(eq=False)
-class ToleranceRule:
-    """Penalties that make each round's training error exactly the budget; notes which problems have collapsed.
-
-    Attributes
-    ----------
-    budgets : ndarray (g,)
-        Squared residual norm of every round, ``n ε``.
-    excess : ndarray (g,)
-        Squared norm of the given targets above the budget, as accurately as it is known.
-    null_energy : ndarray (g,)
-        Squared norm of what no fit reaches; gone after the first round.
-    max_rounds : int or None
-    """
-
-    budgets: Array
-    excess: Array
-    null_energy: Array
-    max_rounds: int | None
-
-    first = 1.0
-
-    def __post_init__(self) -> None:
-        self.collapsed = np.zeros(len(self.budgets), bool)
-        self._ratios = np.sqrt(np.maximum(1 + self.excess / self.budgets, 0.0))
-
-    def choose(self, march: March) -> tuple[March, Step] | None:
-        """Let go of the problems that are at the tolerance, and solve for the penalty of the others."""
-        excess, rounding = self.excess, np.zeros(len(self.excess))
-        budgets = self.budgets[march.members]
-        if march.fits:
-            excess = excess_energies(march.magnitudes * march.filters, budgets)
-            # What rounding leaves in the squared norm after so many products.
-            rounding = 8 * np.finfo(np.float64).eps * march.fits * self._ratios[march.members] * budgets
-        going = excess > rounding
-        self.collapsed[march.members[~going]] = True
-        if march.fits == self.max_rounds or not going.any():
-            return None
-        march = march.select(going)
-        ridges = self._solve(march, budgets[going], excess[going])
-        return march, Step(ridge_gain(march.eigenvalues, ridges), ridges)
-
-    def _solve(self, march: March, budgets: Array, excess: Array) -> Array:
-        reachable = budgets - self.null_energy[march.members] if march.fits == 0 else budgets
-        weights = (march.magnitudes * march.filters) ** 2
-        d = march.eigenvalues
-        if d.ndim == 1:  # directions without targets have no say
-            seen = np.flatnonzero((d > 0) & march.magnitudes.any(axis=0))
-            d, weights = d[seen], weights[:, seen]
-        ridges = np.zeros(len(budgets))
-        solvable = reachable > 0
-        ridges[solvable] = penalty_for_error(
-            d if d.ndim == 1 else d[solvable], weights[solvable], reachable[solvable], excess[solvable]
-        )
-        return ridges
-
-
-def tolerance_rule(spectrum: Spectrum, epsilons: Array, max_rounds: int | None) -> ToleranceRule:
-    """Rule for a training error of each run on a spectrum, (g,)."""
-    n, targets = float(spectrum.n_samples), to_host(spectrum.targets)
-    # Targets whose ratio rounds to 1 are at the tolerance, as all bounds have it.
-    excess = [excess_energy(targets, (n, e)) if spectrum.initial_ratio(e) > 1 else 0.0 for e in epsilons]
-    null = np.full(len(epsilons), spectrum.seen_null_energy)
-    return ToleranceRule(n * epsilons, np.array(excess), null, max_rounds)
-
-
-@dataclass(frozen=True, eq=False)
-class RidgeRule:
-    """Given penalties (T, g), and a weight of the given targets for every round (T,)."""
-
-    ridges: Array
-    given_weights: Array
-
-    first = 1.0
-
-    @property
-    def collapsed(self) -> Array:
-        """None: with a ridge the fit never becomes zero."""
-        return np.zeros(self.ridges.shape[1], bool)
-
-    def choose(self, march: March) -> tuple[March, Step] | None:
-        """Take the next penalties."""
-        if march.fits == len(self.ridges):
-            return None
-        ridges = self.ridges[march.fits]
-        gain = ridge_gain(march.eigenvalues, ridges)
-        return march, Step(gain, ridges, float(self.given_weights[march.fits]))
-
-
-@dataclass(frozen=True, eq=False)
-class FlowRule:
-    """Gradient flow, or `substeps` steps of descent, for a time in which an eigenvalue d decays by ``rate · d``."""
-
-    rate: float
-    substeps: int | None
-    given_weights: Array
-
-    first = 0.0
-    collapsed = np.zeros(1, bool)
-
-    def choose(self, march: March) -> tuple[March, Step] | None:
-        """Flow for one more epoch."""
-        if march.fits == len(self.given_weights):
-            return None
-        progress = self.rate * march.eigenvalues
-        if self.substeps is None:
-            gain = -np.expm1(-progress)
-        else:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                gain = -np.expm1(self.substeps * np.log1p(-progress / self.substeps))
-                unstable = progress >= self.substeps
-                gain = np.where(unstable, 1 - (1 - progress / self.substeps) ** self.substeps, gain)
-        weight = float(self.given_weights[march.fits])
-        return march, Step(gain, np.full(len(march.members), np.nan), weight, flows=True)
 
 
 def _check_room(least_rounds: float, directions: int, epsilon: float) -> None:
@@ -321,6 +233,10 @@ def as_ridges(ridge: Any, rounds: int | None) -> Array:
 
 
 def _given_weights(weight: Any, rounds: int, unbounded: bool) -> Array:
+    if isinstance(weight, str):
+        raise InputError(
+            f'ground_truth_weight must be a weight in [0, 1], one weight a round, or "best"; got {weight!r}.'
+        )
     if not isinstance(weight, list | tuple) and np.ndim(weight) == 0 and not unbounded:
         return np.full(rounds, check_fraction(weight, "ground_truth_weight"))
     values = as_real_array(weight, "ground_truth_weight").astype(np.float64)

@@ -13,6 +13,7 @@ from ..base.validation import Array, InputError, check_choice, check_count, chec
 from ..beyond.mixing import Mixing, optimal_mixing
 from ..distillation.distill import distill_to_tolerance, distill_with_ridge
 from ..distillation.risk import estimated_risk
+from ..distillation.schedules import GivenWeight
 from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
 from .folds import fold_risk
@@ -49,8 +50,10 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         the least estimated risk: by leave-one-out, or by Mallows' criterion if `noise_variance` is given, or
         by cross-validation if `cv` is. Leave-one-out needs no fit but the one to all samples; with `epsilon`
         the penalties of that fit are held.
-    ground_truth_weight : float
-        Weight α in [0, 1] of the given targets in every refit (with `ridge` only).
+    ground_truth_weight : float, sequence of float, or "best"
+        Weight α in [0, 1] of the given targets in every refit (with `ridge` only): one for all rounds, one a round,
+        or for every round the one that is best at samples left out of the run so far, in which case
+        ``trajectory_.given_weights`` are those chosen.
     mixing : "optimal" or None
         Mix the fits of the first ``mixing_steps + 1`` rounds with the weights that `optimal_mixing` estimates to be
         best: by Mallows' criterion if `noise_variance` is given, else by leave-one-out. With `ridge` only.
@@ -115,7 +118,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         epsilon: float | None = None,
         ridge: float | Literal["best"] | None = None,
         rounds: int | Literal["collapse", "best"] = 1,
-        ground_truth_weight: float = 0.0,
+        ground_truth_weight: GivenWeight = 0.0,
         mixing: Literal["optimal"] | None = None,
         mixing_steps: int = 1,
         noise_variance: float | None = None,
@@ -247,12 +250,12 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         self._check_kernel()
         if self.epsilon is not None and self.ridge is not None:
             raise InputError("give either epsilon (error of every round) or ridge (penalty), not both.")
-        if self.epsilon is not None and self.ground_truth_weight != 0:
+        if self.epsilon is not None and self._weighs_given:
             raise InputError("ground_truth_weight needs a fixed ridge; with epsilon every round has its own.")
         check_count(self.mixing_steps, "mixing_steps")
         if self.mixing is not None:
             check_choice(self.mixing, "mixing", ("optimal",))
-            if self.epsilon is not None or self.ground_truth_weight != 0 or self.rounds != 1:
+            if self.epsilon is not None or self._weighs_given or self.rounds != 1:
                 raise InputError(
                     'mixing="optimal" chooses the weights of the rounds itself: give ridge and mixing_steps, and '
                     "neither epsilon, nor rounds, nor ground_truth_weight."
@@ -294,6 +297,11 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         """Mix rounds under the penalty that was given or chosen."""
         ridge = DEFAULT_RIDGE if self.ridge_ is None else self.ridge_
         return optimal_mixing(spectrum, ridge, self.mixing_steps, self.noise_variance)
+
+    @property
+    def _weighs_given(self) -> bool:
+        """Whether the given targets have, or may be given, a weight in refits."""
+        return np.ndim(self.ground_truth_weight) > 0 or self.ground_truth_weight != 0
 
     @property
     def _leaves_one_out(self) -> bool:

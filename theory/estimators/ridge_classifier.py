@@ -41,8 +41,9 @@ class SelfDistilledRidgeClassifier(KernelMixin, ClassifierMixin, BaseEstimator):
         Penalty c of ``weighted mean (f − y)² + c ‖f‖²``.
     rounds : int or "best"
         Number of fits.
-    ground_truth_weight : float
-        Weight in [0, 1] of the given labels in every refit.
+    ground_truth_weight : float or "best"
+        Weight in [0, 1] of the given labels in every refit; "best" gives every round the weight with the least
+        squared error at samples left out of the run so far.
     max_rounds : int
         Rounds that "best" considers.
 
@@ -85,7 +86,7 @@ class SelfDistilledRidgeClassifier(KernelMixin, ClassifierMixin, BaseEstimator):
         kernel_params: dict[str, Any] | None = None,
         ridge: float | Literal["best"] = "best",
         rounds: int | Literal["best"] = "best",
-        ground_truth_weight: float = 0.0,
+        ground_truth_weight: float | Literal["best"] = 0.0,
         max_rounds: int = 8,
     ) -> None:
         self.kernel = kernel

@@ -12,6 +12,7 @@ from ..base.arrays import to_host
 from ..base.validation import Array, InfeasibleToleranceError, InputError
 from ..distillation.distill import distill_to_tolerance
 from ..distillation.leave_one_out import leave_one_out, leave_one_out_errors
+from ..distillation.schedules import GivenWeight
 from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
 
@@ -54,7 +55,7 @@ def select_setting(
     spectra: Iterable[tuple[float | None, Spectrum]],
     ridges: Sequence[float] | None,
     rounds: Sequence[int],
-    ground_truth_weight: float = 0.0,
+    ground_truth_weight: GivenWeight = 0.0,
     *,
     groups: Any = None,
     error: Callable[[Array, Array], Array] | None = None,
@@ -69,7 +70,8 @@ def select_setting(
         Penalties; 13 around the scale of each gram if not given.
     rounds : sequence of int
         Numbers of fits to choose from.
-    ground_truth_weight : float
+    ground_truth_weight : float, sequence of float, or "best"
+        As in `leave_one_out`.
     groups : array (n,), optional
         Samples that are left out together.
     error : callable, optional
