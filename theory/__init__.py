@@ -37,7 +37,7 @@ from .distillation.one_round import (
     one_round_kernel,
 )
 from .distillation.risk import RiskCurve, estimated_risk, risk_curve
-from .distillation.schedules import FixedRidge, Progressive, ToTolerance
+from .distillation.schedules import FixedRidge, OwnOutputs, Progressive, ToTolerance
 from .distillation.sparsification import adjacent_ratios, effective_basis_size, sparsity_index
 from .distillation.trajectory import Trajectory
 from .kernels.green import brownian_bridge_kernel, cubic_green_kernel
@@ -129,6 +129,7 @@ __all__ = [
     "Mixing",
     "OneRoundKernel",
     "OutOfSampleRisk",
+    "OwnOutputs",
     "ProcessRounds",
     "Progressive",
     "RandomFeatures",

@@ -1,12 +1,11 @@
 """Training on one's own outputs with fresh noise: mean and variance of every generation in closed form.
 
 A generation is kernel ridge with some penalty, fitted to targets at the same points; the next generation's targets
-are made of its fitted values, to which reading them out (sampling, annotators, rounding) adds noise of its own.
-Without fresh noise this is self-distillation. In every eigenvector of the kernel a target is
-``mean · f* + kept · (the first labels' noise) + (all later noise)``, and the recursion moves the two factors and the
-variance of the rest. At a penalty of zero nothing is averaged away, and the schemes give the constants known from
-model collapse: a variance that grows by s² a generation when targets are replaced, that stays below s²π²/6 when all
-data sets are kept, and that settles when a share of real labels is mixed in.
+are made of its fitted values, to which reading them out (sampling, annotators, rounding) adds noise of its own. It is
+a run of the schedule `OwnOutputs`, on the same loop as all of self-distillation, of which it is the case without that
+noise. At a penalty of zero nothing is averaged away, and the schemes give the constants known from model collapse: a
+variance that grows by s² a generation when targets are replaced, that stays below s²π²/6 when all data sets are kept,
+and that settles when a share of real labels is mixed in.
 """
 
 from __future__ import annotations
@@ -17,17 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..base.validation import (
-    Array,
-    InputError,
-    as_real_array,
-    as_targets,
-    check_choice,
-    check_count,
-    check_fraction,
-    check_nonnegative,
-)
-from ..distillation.risk import RiskCurve
+from ..base.validation import Array, check_choice, check_count, check_nonnegative
+from ..distillation.distill import distill
+from ..distillation.risk import RiskCurve, risk_curve
+from ..distillation.schedules import OwnOutputs
+from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum, as_spectrum
 
 Scheme = Literal["replace", "accumulate"]
@@ -36,31 +29,23 @@ RealLabels = Literal["kept", "fresh"]
 
 @dataclass(frozen=True, eq=False)
 class Generations:
-    """Every generation's fit, as what it makes of the truth and of the noise in each direction.
+    """Every generation's fit, as what it makes of the truth and of all noise in each direction.
 
     Attributes
     ----------
-    spectrum : Spectrum
-    mean_filters : ndarray (T, m)
-        Factor of the truth in the fit of generation t.
-    label_filters : ndarray (T, m)
-        Factor of the noise of the labels that the first generation was given.
-    later_variances : ndarray (T, m)
-        Variance, in each direction of one output, of all noise that came later.
+    trajectory : Trajectory
+        Its filters take the truth to the expected fits.
     noise_variance : float
-        Variance s² of the first labels' noise.
+        Variance s² of the noise of labels that every generation is given again; 0 where they are fresh each time.
     """
 
-    spectrum: Spectrum
-    mean_filters: Array
-    label_filters: Array
-    later_variances: Array
+    trajectory: Trajectory
     noise_variance: float
 
     @property
     def variances(self) -> Array:
         """Variance of the fit in each direction of one output, (T, m)."""
-        return self.noise_variance * self.label_filters**2 + self.later_variances
+        return np.asarray(self.noise_variance * self.trajectory.filters**2 + self.trajectory.variances)
 
     def risk(self, truth: Any) -> RiskCurve:
         """Expected squared distance of every generation's fitted values to the truth, a mean over samples.
@@ -69,19 +54,7 @@ class Generations:
         ----------
         truth : array (n,) or (n, k)
         """
-        spectrum = self.spectrum
-        values = as_targets(truth, spectrum.n_samples, "truth")
-        if values.size != len(values) * spectrum.n_outputs:
-            raise InputError(
-                f"truth must have {spectrum.n_outputs} outputs, as the targets; got {values.shape}."
-            )
-        true = spectrum.with_targets(values)
-        outside = max(true.energy - float(true.weights.sum()), 0.0)
-        n = spectrum.n_samples
-        return RiskCurve(
-            ((1 - self.mean_filters) ** 2 @ true.weights + outside) / n,
-            spectrum.n_outputs * self.variances.sum(axis=1) / n,
-        )
+        return risk_curve(self.trajectory, truth, self.noise_variance)
 
 
 def own_outputs(
@@ -95,7 +68,9 @@ def own_outputs(
     real_labels: RealLabels = "fresh",
     scheme: Scheme = "replace",
 ) -> Generations:
-    """Train every generation on the outputs of the one before.
+    """Train every generation on the outputs of the one before: means and variances over all noise.
+
+    ``distill(spectrum, OwnOutputs(…))`` is the same run for the labels at hand.
 
     Parameters
     ----------
@@ -141,43 +116,20 @@ def own_outputs(
     """
     spectrum = as_spectrum(spectrum)
     spectrum.require_complete("training on own outputs")
-    generations = check_count(generations, "generations")
-    penalties = _penalties(ridge, generations)
+    check_count(generations, "generations")
     variance = check_nonnegative(noise_variance, "noise_variance")
-    fresh = (
-        variance
-        if fresh_noise_variance is None
-        else check_nonnegative(fresh_noise_variance, "fresh_noise_variance")
-    )
-    share = check_fraction(real_share, "real_share")
     check_choice(real_labels, "real_labels", ("fresh", "kept"))
     check_choice(scheme, "scheme", ("replace", "accumulate"))
-    if scheme == "accumulate" and share > 0:
-        raise InputError(
-            "real_share is for scheme='replace': accumulated data hold the real labels once, with every data "
-            "set weighing the same."
-        )
-    d = spectrum.eigenvalues
-    mean, label, later = np.ones_like(d), np.ones_like(d), np.zeros_like(d)
-    rows: list[tuple[Array, Array, Array, Array]] = []
-    for t, c in enumerate(penalties):
-        if t:
-            a = rows[-1][3]
-            if scheme == "accumulate":  # the mean of t + 1 data sets, of which the newest is the last fit
-                carry = (t + a) / (t + 1)
-                mean, label = carry * mean, carry * label
-                later = carry**2 * later + fresh / (t + 1) ** 2
-            else:
-                own = (1 - share) * a
-                mean = share + own * mean
-                label = (share if real_labels == "kept" else 0.0) + own * label
-                later = own**2 * later + (1 - share) ** 2 * fresh
-                if real_labels == "fresh":
-                    later = later + share**2 * variance
-        a = np.divide(d, d + c, where=d > 0, out=np.zeros_like(d))
-        rows.append((a * mean, a * label, a**2 * later, a))
-    means, labels, laters, _ = (np.array(column) for column in zip(*rows, strict=True))
-    return Generations(spectrum, means, labels, laters, variance)
+    kept = real_labels == "kept"
+    schedule = OwnOutputs(
+        ridge,
+        generations,
+        real_share,
+        accumulate=scheme == "accumulate",
+        fresh_noise_variance=variance if fresh_noise_variance is None else fresh_noise_variance,
+        label_noise_variance=0.0 if kept else variance,
+    )
+    return Generations(distill(spectrum, schedule), variance if kept else 0.0)
 
 
 def best_real_share() -> float:
@@ -186,14 +138,3 @@ def best_real_share() -> float:
     The least over w of ``(2w² − 2w + 1)/(2w − w²)``, the stationary variance over s² at a penalty of zero.
     """
     return float((np.sqrt(5) - 1) / 2)
-
-
-def _penalties(ridge: float | Sequence[float] | Array, generations: int) -> Array:
-    values = as_real_array(ridge, "ridge").astype(np.float64)
-    if values.ndim > 1 or (values.ndim == 1 and len(values) != generations):
-        raise InputError(
-            f"ridge must be a number, or one penalty a generation ({generations}); got shape {values.shape}."
-        )
-    if not (values >= 0).all():
-        raise InputError(f"every ridge must be at least 0; got {values.min():g}.")
-    return np.broadcast_to(values, (generations,))

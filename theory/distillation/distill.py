@@ -25,7 +25,7 @@ def distill(spectrum: Spectrum, schedule: Schedule) -> Trajectory:
     spectrum : Spectrum
         On any basis; a Krylov space is grown as far as the schedule needs, and ``run.spectrum`` is the one that
         the run was computed on. The given spectrum stays as it is.
-    schedule : ToTolerance, FixedRidge or Progressive
+    schedule : ToTolerance, FixedRidge, OwnOutputs or Progressive
 
     Returns
     -------
@@ -49,7 +49,7 @@ def distill(spectrum: Spectrum, schedule: Schedule) -> Trajectory:
     """
     if not callable(getattr(schedule, "rule", None)) or isinstance(schedule, type):
         raise InputError(
-            f"schedule must be ToTolerance, FixedRidge or Progressive; got {type(schedule).__name__}. "
+            f"schedule must be ToTolerance, FixedRidge, OwnOutputs or Progressive; got {type(schedule).__name__}. "
             "For example distill(spectrum, ToTolerance(epsilon=0.1))."
         )
     return _run(settled(spectrum, schedule), schedule)
@@ -70,23 +70,26 @@ def _run(spectrum: Spectrum, schedule: Schedule) -> Trajectory:
     d = spectrum.eigenvalues
     magnitudes = np.sqrt(spectrum.weights) * (spectrum.weighted & (d > 0))
     filters: list[Array] = []
-    ridges, norms, weights = [], [float(np.sqrt(spectrum.energy))], []
+    norms = [float(np.sqrt(spectrum.energy))]
+    steps: list[tuple[float, float, float, float]] = []
 
     def record(march: March, step: Step) -> None:
         filters.append(march.filters[0])
         norms.append(float(march.norms()[0]))
-        ridges.append(float(step.ridges[0]))
-        weights.append(step.given_weight)
+        steps.append((float(step.ridges[0]), step.given_weight, step.past_weight, step.noise_variance))
 
     run_march(d, magnitudes[None], rule, record)
+    ridges, given, past, noise = np.array(steps).reshape(-1, 4).T
     return Trajectory(
         spectrum,
-        np.array(ridges),
+        ridges,
         np.array(filters).reshape(len(filters), len(d)),
         np.array(norms),
         bool(rule.collapsed[0]),
         schedule.epsilon,
-        np.array(weights),
+        given,
+        past if past.any() else None,
+        noise if noise.any() else None,
     )
 
 

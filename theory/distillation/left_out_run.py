@@ -1,5 +1,6 @@
 """One run with every sample left out in turn: the filters of its rounds, the moves that leave a sample out, and the
-weight of the given targets that is best there."""
+weight of the given targets that is best there.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ class LeftOutRun:
         The given ones, or those chosen.
     """
 
-    def __init__(self, spectrum: Spectrum, ridges: Array, weights: Array | None, *, clip: bool = True) -> None:
+    def __init__(
+        self, spectrum: Spectrum, ridges: Array, weights: Array | None, *, clip: bool = True
+    ) -> None:
         self.spectrum, self.rounds, self.clip = spectrum, len(ridges), clip
         self.chooses = weights is None
         self.weights = np.ones(self.rounds)
@@ -103,7 +106,9 @@ class LeftOutRun:
         """Find every round's move of the left-out targets, and with it their predictions."""
         predictions = np.empty((self.rounds, *y.shape))
         moves: list[Array] = []
-        share = np.ones(self.rounds)  # of what entered the targets in a round: how much the last fit was given
+        share = np.ones(
+            self.rounds
+        )  # of what entered the targets in a round: how much the last fit was given
 
         def left(t: int, r: int) -> Array:
             """What the fit of round t + 1 leaves of what entered in round r + 1."""

@@ -1,10 +1,12 @@
 """The one recursion: a round turns the last fit and the given targets into new targets, and shrinks those.
 
 On each eigenvector of the gram the fit after t rounds is a number b_t times the given targets. Round t mixes
-``m_t = w_t + (1 − w_t) b_{t−1}``, w_t the weight of the given targets, and fits it. Kernel ridge starts anew and
-shrinks what it is given, ``b_t = gain_t m_t`` with ``gain_t = d / (d + c_t)``; gradient flow goes on from the last
-fit, ``b_t = b_{t−1} + gain_t (m_t − b_{t−1})``. Ridge refits the given targets first, so that b_0 = 1; a flow
-begins at the function zero, so that b_0 = 0. Any number of problems march side by side, one a row.
+``m_t = w_t + v_t m_{t−1} + (1 − w_t − v_t) b_{t−1}``, w_t the weight of the given targets and v_t that of the targets
+of the round before, and fits it. Kernel ridge starts anew and shrinks what it is given, ``b_t = gain_t m_t`` with
+``gain_t = d / (d + c_t)``; gradient flow goes on from the last fit, ``b_t = b_{t−1} + gain_t (m_t − b_{t−1})``. Ridge
+refits the given targets first, so that b_0 = 1; a flow begins at the function zero, so that b_0 = 0. Any number of
+problems march side by side, one a row. A round's targets may gain noise; of the expected fit it changes nothing, and
+its variance follows from the steps alone.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ class March:
         Norm over outputs of the given targets along each eigenvector.
     filters : ndarray (g, m)
         b_t of each problem.
+    targets : ndarray (g, m)
+        m_t of each problem: of the targets that the last fit was given.
     members : ndarray (g,)
         Which of the problems given at the start these are; those that collapsed have left.
     fits : int
@@ -38,13 +42,15 @@ class March:
     eigenvalues: Array
     magnitudes: Array
     filters: Array
+    targets: Array
     members: Array
     fits: int = 0
 
     @classmethod
     def start(cls, eigenvalues: Array, magnitudes: Array, first: float) -> March:
         """Begin with targets of these magnitudes, (g, m), and b_0 = first."""
-        return cls(eigenvalues, magnitudes, np.full(magnitudes.shape, first), np.arange(len(magnitudes)))
+        at = np.full(magnitudes.shape, first)
+        return cls(eigenvalues, magnitudes, at, at, np.arange(len(magnitudes)))
 
     def select(self, going: Array) -> March:
         """Keep the problems that go on, by a boolean mask over those here."""
@@ -56,16 +62,20 @@ class March:
             eigenvalues=self.eigenvalues if shared else self.eigenvalues[going],
             magnitudes=self.magnitudes[going],
             filters=self.filters[going],
+            targets=self.targets[going],
             members=self.members[going],
         )
 
     def after(self, step: Step) -> March:
         """Make one round."""
-        targets = step.given_weight + (1 - step.given_weight) * self.filters
+        own = 1 - step.given_weight - step.past_weight
+        targets = step.given_weight + own * self.filters
+        if step.past_weight:
+            targets = targets + step.past_weight * self.targets
         fit = step.gain * targets
         if step.flows:
             fit = fit + (1 - step.gain) * self.filters
-        return replace(self, filters=fit, fits=self.fits + 1)
+        return replace(self, filters=fit, targets=targets, fits=self.fits + 1)
 
     def norms(self) -> Array:
         """Norm of the targets of the next round, (g,)."""
@@ -83,7 +93,11 @@ class Step:
     ridges : ndarray (g,)
         The penalties; NaN for schedules without any.
     given_weight : float
-        Weight of the given targets among those of the round; the last fit has the rest.
+        Weight of the given targets among those of the round.
+    past_weight : float
+        Weight of the targets of the round before; the last fit has the rest.
+    noise_variance : float
+        Variance of the noise that the targets of the round gain, in every direction of one output.
     flows : bool
         Whether the fit starts from the last one, as gradient flow does, and not from zero.
     """
@@ -91,6 +105,8 @@ class Step:
     gain: Array
     ridges: Array
     given_weight: float = 0.0
+    past_weight: float = 0.0
+    noise_variance: float = 0.0
     flows: bool = False
 
 
@@ -138,16 +154,42 @@ def run_march(
         record(march, step)
 
 
-def residual_filter(eigenvalues: Array, ridges: Array, given_weights: Array) -> Array:
+def mixed_filters(filters: Array, given_weights: Array, past_weights: Array) -> Array:
+    """``m_t`` of every round, (T, m), from the ``b_t`` of ridges that refit the given targets first."""
+    targets, fit = np.ones_like(filters), np.ones(filters.shape[1])
+    before = fit
+    for t, (given, past) in enumerate(zip(given_weights, past_weights, strict=True)):
+        before = given + past * before + (1 - given - past) * fit
+        targets[t], fit = before, filters[t]
+    return targets
+
+
+def residual_filter(eigenvalues: Array, ridges: Array, given_weights: Array, past_weights: Array) -> Array:
     """``1 − b_t`` without cancellation, for rounds with these ridges: (m,).
 
-    The recursion of b, written for what is left of the targets:
-    ``1 − b_t = (c_t + d (1 − w_t)(1 − b_{t−1})) / (d + c_t)``.
+    The recursion of b and m, written for what is missing of the targets:
+    ``1 − b_t = (c_t + d (1 − m_t)) / (d + c_t)``.
     """
-    left = np.zeros(len(eigenvalues))
-    for c, weight in zip(ridges, given_weights, strict=True):
+    missing, left = np.zeros(len(eigenvalues)), np.zeros(len(eigenvalues))
+    for c, given, past in zip(ridges, given_weights, past_weights, strict=True):
+        missing = past * missing + (1 - given - past) * left
         total = eigenvalues + c
-        left = np.divide(
-            c + eigenvalues * (1 - weight) * left, total, out=np.ones_like(left), where=total > 0
-        )
+        left = np.divide(c + eigenvalues * missing, total, out=np.ones_like(left), where=total > 0)
     return left
+
+
+def gained_variances(
+    eigenvalues: Array, ridges: Array, given_weights: Array, past_weights: Array, noise_variances: Array
+) -> Array:
+    """Variance that the noise which targets gained leaves in every fit, (T, m), in every direction of one output.
+
+    What is noise in the targets of one round is, in those of the next, ``v_t + (1 − w_t − v_t) gain_{t−1}`` times as
+    much, and new noise comes to it.
+    """
+    variances = np.zeros((len(ridges), len(eigenvalues)))
+    spread, gain = np.zeros(len(eigenvalues)), np.ones(len(eigenvalues))
+    for t, (given, past) in enumerate(zip(given_weights, past_weights, strict=True)):
+        spread = (past + (1 - given - past) * gain) ** 2 * spread + noise_variances[t]
+        gain = ridge_gain(eigenvalues, ridges[t : t + 1])[0]
+        variances[t] = gain**2 * spread
+    return variances

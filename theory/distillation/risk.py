@@ -39,7 +39,7 @@ def risk_curve(trajectory: Trajectory, truth: Any, noise_variance: float) -> Ris
     """Risk of round t for ``y = truth + noise``: ``(1/n)(Σ (1 − b_k)² (Vᵀf*)_k² + s² Σ b_k²)``.
 
     Exact if the penalties do not depend on the noise (fixed ridge); for the to-tolerance schedule it is the
-    risk of the same filters on fresh noise.
+    risk of the same filters on fresh noise. Noise that the targets gain on the way (`OwnOutputs`) adds its variance.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def risk_curve(trajectory: Trajectory, truth: Any, noise_variance: float) -> Ris
     n = spectrum.n_samples
     return RiskCurve(
         ((1 - b) ** 2 @ energy + unreachable) / n,
-        noise_variance * spectrum.n_outputs * np.sum(b**2, axis=1) / n,
+        spectrum.n_outputs * np.sum(noise_variance * b**2 + trajectory.variances, axis=1) / n,
     )
 
 
@@ -88,4 +88,5 @@ def estimated_risk(trajectory: Trajectory, noise_variance: float) -> Array:
     noise_variance = check_nonnegative(noise_variance, "noise_variance")
     b, n = trajectory.filters, spectrum.n_samples
     residual = (1 - b) ** 2 @ spectrum.weights + max(spectrum.energy - float(spectrum.weights.sum()), 0.0)
+    residual = residual + spectrum.n_outputs * trajectory.variances.sum(axis=1)
     return residual / n + noise_variance * spectrum.n_outputs * (2 * b.sum(axis=1) / n - 1)

@@ -81,10 +81,21 @@ def tolerance_rule(spectrum: Spectrum, epsilons: Array, max_rounds: int | None) 
 
 @dataclass(frozen=True, eq=False)
 class RidgeRule:
-    """Given penalties (T, g), and a weight of the given targets for every round (T,)."""
+    """Given penalties, and what the targets of every round are made of.
+
+    Attributes
+    ----------
+    ridges : ndarray (T, g)
+    given_weights : ndarray (T,)
+        Weight of the given targets.
+    past_weights, noise_variances : ndarray (T,), optional
+        Weight of the targets of the round before, and variance of the noise that the targets gain: none if left out.
+    """
 
     ridges: Array
     given_weights: Array
+    past_weights: Array | None = None
+    noise_variances: Array | None = None
 
     first = 1.0
 
@@ -97,9 +108,12 @@ class RidgeRule:
         """Take the next penalties."""
         if march.fits == len(self.ridges):
             return None
-        ridges = self.ridges[march.fits]
-        gain = ridge_gain(march.eigenvalues, ridges)
-        return march, Step(gain, ridges, float(self.given_weights[march.fits]))
+        t, ridges = march.fits, self.ridges[march.fits]
+        given, past, noise = (
+            0.0 if values is None else float(values[t])
+            for values in (self.given_weights, self.past_weights, self.noise_variances)
+        )
+        return march, Step(ridge_gain(march.eigenvalues, ridges), ridges, given, past, noise)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,9 @@ from ..base.validation import (
     InputError,
     as_real_array,
     check_count,
+    check_flag,
     check_fraction,
+    check_nonnegative,
     check_positive,
 )
 from ..spectra.spectrum import Spectrum, as_spectrum
@@ -160,6 +162,76 @@ class FixedRidge:
 
 
 @dataclass(frozen=True)
+class OwnOutputs:
+    """Kernel ridge trained on what earlier fits said; reading them out adds noise, and real labels may be mixed in.
+
+    Every round starts from new data: outputs of the last fit, with noise of their own, replace the targets or join
+    all that there have been. A run's filters, fitted values and predictions are the expected ones, and its
+    ``variances`` are those that the noise leaves in each direction. Without any noise, and replaced, it is
+    `FixedRidge` with ground truth.
+
+    Parameters
+    ----------
+    ridge : float or sequence of float
+        Penalty c of every round, or one each; 0 is allowed and fits the targets exactly.
+    rounds : int, optional
+        Number of fits; for a sequence of penalties, its length.
+    real_share : float
+        Weight w in [0, 1] of real labels in every target: ``w · real + (1 − w) · own outputs``.
+    accumulate : bool
+        Whether a round sees the mean of all data sets so far, and not the newest alone; only without a real share,
+        since the real labels are among them.
+    fresh_noise_variance : float
+        Variance of the noise that reading out a fit adds to an output.
+    label_noise_variance : float
+        Where real labels are collected anew for every round: the variance of their noise around the given targets,
+        which then are the truth. At 0 they are the given targets, the same in every round.
+
+    References
+    ----------
+    Shumailov et al. 2024; Dohmatob, Feng & Kempe 2024; Gerstgrasser et al. 2024 (accumulated).
+    """
+
+    ridge: float | Sequence[float] | Array
+    rounds: int | None = None
+    real_share: float = 0.0
+    accumulate: bool = False
+    fresh_noise_variance: float = 0.0
+    label_noise_variance: float = 0.0
+
+    epsilon = needs_all = None
+
+    def __post_init__(self) -> None:
+        ridges = as_ridges(self.ridge, self.rounds, zero=True)
+        object.__setattr__(self, "ridge", tuple(ridges))
+        object.__setattr__(self, "rounds", len(ridges))
+        check_fraction(self.real_share, "real_share")
+        check_nonnegative(self.fresh_noise_variance, "fresh_noise_variance")
+        check_nonnegative(self.label_noise_variance, "label_noise_variance")
+        if check_flag(self.accumulate, "accumulate") and self.real_share > 0:
+            raise InputError(
+                "real_share is for targets that are replaced: accumulated data hold the real labels once, with every "
+                "data set weighing the same."
+            )
+
+    def check(self, spectrum: Spectrum) -> None:
+        """Any penalty can be run on any spectrum."""
+
+    def rule(self, spectrum: Spectrum) -> RidgeRule:
+        """Take the penalties one after another, with the noise that the targets gain."""
+        ridges = np.asarray(self.ridge)[:, None]
+        sets = np.arange(1.0, len(ridges) + 1)  # data sets there are at every round
+        if self.accumulate:
+            given, past, newest = np.zeros(len(ridges)), 1 - 1 / sets, 1 / sets
+        else:
+            given = np.full(len(ridges), float(self.real_share))
+            past, newest = np.zeros(len(ridges)), 1 - given
+        noise = given**2 * self.label_noise_variance + newest**2 * self.fresh_noise_variance
+        noise[:1] = self.label_noise_variance
+        return RidgeRule(ridges, given, past, noise)
+
+
+@dataclass(frozen=True)
 class Progressive:
     """Gradient flow towards targets that mix the labels with the function of the epoch before.
 
@@ -215,20 +287,20 @@ def _check_room(least_rounds: float, directions: int, epsilon: float) -> None:
         )
 
 
-def as_ridges(ridge: Any, rounds: int | None) -> Array:
-    """Return one penalty a round, from one number or one a round."""
+def as_ridges(ridge: Any, rounds: int | None, *, zero: bool = False) -> Array:
+    """Return one penalty a round, from one number or one a round; `zero` says whether a penalty may be 0."""
     values = as_real_array(ridge, "ridge").astype(np.float64)
     if values.ndim == 0:
         if rounds is None:
             raise InputError("rounds must be given with a single ridge.")
-        check_positive(float(values), "ridge")
-        values = np.full(check_count(rounds, "rounds", least=0), float(values))
+        check = check_nonnegative if zero else check_positive
+        values = np.full(check_count(rounds, "rounds", least=0), check(float(values), "ridge"))
     if values.ndim != 1 or (rounds is not None and len(values) != rounds):
         raise InputError(
             f"ridge must be a number, or one penalty a round ({rounds}); got shape {values.shape}."
         )
-    if not (values > 0).all():
-        raise InputError(f"every ridge must be above 0; got {values.min():g}.")
+    if not ((values >= 0) if zero else (values > 0)).all():
+        raise InputError(f"every ridge must be {'at least' if zero else 'above'} 0; got {values.min():g}.")
     return values
 
 

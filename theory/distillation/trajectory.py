@@ -11,7 +11,7 @@ from ..base.arrays import as_two_dimensional, is_foreign, like, to_host
 from ..base.validation import Array, InputError, check_count, check_kind
 from ..spectra.bases import FeatureBasis
 from ..spectra.spectrum import Spectrum
-from .recursion import residual_filter
+from .recursion import gained_variances, mixed_filters, residual_filter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +38,12 @@ class Trajectory:
     epsilon : float or None
         The training error of every round, where the schedule fixes it.
     given_weights : ndarray (T,)
-        Weight of the given targets among those of each fit; the fit before has the rest.
+        Weight of the given targets among those of each fit.
+    past_weights : ndarray (T,), optional
+        Weight of the targets of the round before, none if left out; the fit before has the rest.
+    noise_variances : ndarray (T,), optional
+        Variance of the noise that the targets of each fit gained, none if left out. Filters, fitted values and
+        predictions are then the expected ones.
     """
 
     spectrum: Spectrum
@@ -48,6 +53,8 @@ class Trajectory:
     collapsed: bool
     epsilon: float | None
     given_weights: Array
+    past_weights: Array | None = None
+    noise_variances: Array | None = None
 
     @property
     def rounds(self) -> int:
@@ -66,11 +73,22 @@ class Trajectory:
         """Whether every fit has a penalty: not so for gradient flow."""
         return bool(np.isfinite(self.multipliers).all())
 
+    @property
+    def variances(self) -> Array:
+        """Variance of every fit in each direction of one output, (T, m), from the noise that its targets gained."""
+        if self.noise_variances is None:
+            return np.zeros_like(self.filters)
+        return gained_variances(
+            self.spectrum.eigenvalues, self.multipliers, self.given_weights, self._past, self.noise_variances
+        )
+
+    @property
+    def _past(self) -> Array:
+        return np.zeros(self.rounds) if self.past_weights is None else self.past_weights
+
     def mixed_filters(self) -> Array:
         """Filters that take the given targets to those of each fit, (T, m): those of a ridge's first fit are 1."""
-        before = np.vstack([np.ones((1, self.filters.shape[1])), self.filters[:-1]])
-        weights = self.given_weights[:, None]
-        return np.asarray(weights + (1 - weights) * before[: self.rounds])
+        return mixed_filters(self.filters, self.given_weights, self._past)
 
     def _check_round(self, t: int, least: int) -> int:
         t = check_count(t, "t", least=least)
@@ -97,7 +115,8 @@ class Trajectory:
         t = self._check_round(t, 0)
         if not self.has_ridges:
             raise InputError("the residual filter needs the penalty of every fit; gradient flow has none.")
-        return residual_filter(self.spectrum.eigenvalues, self.multipliers[:t], self.given_weights[:t])
+        weights = self.given_weights[:t], self._past[:t]
+        return residual_filter(self.spectrum.eigenvalues, self.multipliers[:t], *weights)
 
     def fitted(self, t: int) -> Any:
         """Fitted values after t rounds on the training points, shaped as the targets; t = 0 gives those."""
@@ -161,9 +180,15 @@ class Trajectory:
         return np.asarray(spectrum.shape_like_targets(spectrum.basis.directions @ coefficients))
 
     def training_error(self, t: int) -> float:
-        """Mean squared error of fit t ≥ 1 against its own targets, those of round t − 1."""
+        """Mean squared error of fit t ≥ 1 against its own targets: what is expected of them, if they gained noise."""
         t = self._check_round(t, 1)
-        difference = to_host(self.fitted(t)).astype(np.float64) - to_host(self.fitted(t - 1))
+        y = to_host(self.fitted(0)).astype(np.float64)
+        targets, start = y, y if self.has_ridges else np.zeros_like(y)
+        for s in range(int(np.flatnonzero(self._past[:t] == 0)[-1]), t):
+            given, past = self.given_weights[s], self._past[s]
+            fit = to_host(self.fitted(s)).astype(np.float64) if s else start
+            targets = given * y + past * targets + (1 - given - past) * fit
+        difference = to_host(self.fitted(t)).astype(np.float64) - targets
         return float(np.sum(difference**2) / self.spectrum.n_samples)
 
     def to_dataset(self) -> xr.Dataset:

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from sklearn.kernel_ridge import KernelRidge
 
-from selfdistill.theory import InputError, Spectrum, best_real_share, distill_with_ridge, own_outputs
+from selfdistill.theory import (
+    InputError,
+    OwnOutputs,
+    Spectrum,
+    best_real_share,
+    distill,
+    distill_with_ridge,
+    estimated_risk,
+    own_outputs,
+    risk_curve,
+)
 
 N, RIDGE, SIGMA, FRESH, T = 12, 0.02, 0.5, 0.3, 5
 
@@ -89,9 +99,43 @@ def test_without_fresh_noise_it_is_self_distillation(problem, weight):
         spectrum, penalties, 4, 1.0, fresh_noise_variance=0.0, real_share=weight, real_labels="kept"
     )
     run = distill_with_ridge(spectrum, penalties, ground_truth_weight=weight)
-    np.testing.assert_allclose(generations.mean_filters, run.filters, atol=1e-14)
-    np.testing.assert_allclose(generations.label_filters, run.filters, atol=1e-14)
-    assert not generations.later_variances.any()
+    np.testing.assert_allclose(generations.trajectory.filters, run.filters, atol=1e-14)
+    np.testing.assert_allclose(generations.variances, run.filters**2, atol=1e-14)
+    same = distill(spectrum, OwnOutputs(penalties, real_share=weight))
+    np.testing.assert_array_equal(same.fitted(4), generations.trajectory.fitted(4))
+    assert not same.variances.any()
+
+
+def test_a_run_on_labels_at_hand_is_the_mean_over_read_outs(rng, problem):
+    """Fits and predictions expected given the labels, and their variances, by refits that draw every read-out."""
+    gram, truth = problem
+    labels, draws = truth + SIGMA * rng.normal(size=N), 20_000
+    run = distill(
+        Spectrum.from_gram(gram, labels), OwnOutputs(RIDGE, 4, accumulate=True, fresh_noise_variance=FRESH**2)
+    )
+    data = [np.repeat(labels[:, None], draws, axis=1)]
+    for t in range(1, 5):
+        fit = gram @ np.linalg.solve(gram + N * RIDGE * np.eye(N), np.mean(data, axis=0))
+        error = np.sqrt(run.variances[t - 1].sum() / N / draws)
+        assert np.sqrt(np.mean((fit.mean(axis=1) - run.fitted(t)) ** 2)) < 4.5 * error + 1e-12
+        assert fit.var(axis=1).sum() == pytest.approx(run.variances[t - 1].sum(), rel=0.03, abs=1e-12)
+        data.append(fit + FRESH * rng.normal(size=fit.shape))
+    assert run.variances[0].sum() == 0 < run.variances[1].sum()
+
+
+def test_mallows_knows_the_noise_of_read_outs(rng, problem):
+    gram, truth = problem
+    schedule = OwnOutputs(RIDGE, 4, real_share=0.4, fresh_noise_variance=FRESH**2)
+    run = distill(Spectrum.from_gram(gram, truth), schedule)
+    estimates = [
+        estimated_risk(
+            distill(Spectrum.from_gram(gram, truth + SIGMA * rng.normal(size=N)), schedule), SIGMA**2
+        )
+        for _ in range(500)
+    ]
+    error = np.std(estimates, axis=0) / np.sqrt(len(estimates))
+    risk = risk_curve(run, truth, SIGMA**2).risk
+    assert (np.abs(np.mean(estimates, axis=0) - risk) < 4.5 * error).all()
 
 
 def test_truth_outside_the_features_is_bias(rng):
@@ -106,13 +150,17 @@ def test_bad_input(problem):
     for name in ("noise_variance", "fresh_noise_variance"):
         with pytest.raises(InputError, match=f"{name} must be a"):
             own_outputs(spectrum, 0.1, 2, **{"noise_variance": 1.0, name: -1.0})
-    with pytest.raises(InputError, match=r"one penalty a generation \(2\); got shape \(3,\)"):
+    with pytest.raises(InputError, match=r"one penalty a round \(2\); got shape \(3,\)"):
         own_outputs(spectrum, [0.1, 0.2, 0.3], 2, 1.0)
-    with pytest.raises(InputError, match="every ridge must be at least 0"):
+    with pytest.raises(InputError, match="ridge must be a finite number of at least 0"):
         own_outputs(spectrum, -0.1, 2, 1.0)
+    with pytest.raises(InputError, match="every ridge must be at least 0"):
+        OwnOutputs([0.1, -0.1])
+    with pytest.raises(InputError, match="accumulate must be True or False"):
+        OwnOutputs(0.1, 2, accumulate="yes")
     with pytest.raises(InputError, match="real_share must lie in"):
         own_outputs(spectrum, 0.1, 2, 1.0, real_share=1.5)
-    with pytest.raises(InputError, match="real_share is for scheme='replace'"):
+    with pytest.raises(InputError, match="real_share is for targets that are replaced"):
         own_outputs(spectrum, 0.1, 2, 1.0, real_share=0.5, scheme="accumulate")
     for name in ("scheme", "real_labels"):
         with pytest.raises(InputError, match=f"{name} must be one of"):

@@ -23,6 +23,8 @@ from selfdistill.theory import (
     InputError,
     SelfDistilledKernelRidge,
     SelfDistilledSoftmaxRegression,
+    Spectrum,
+    best_ground_truth_weights,
     leave_one_out,
 )
 
@@ -36,6 +38,7 @@ GAMMA = 5.0
         SelfDistilledKernelRidge(rounds="best", max_rounds=3, cv=2),
         SelfDistilledKernelRidge(mixing="optimal"),
         SelfDistilledKernelRidge(gamma="best", ridge="best", rounds="best", max_rounds=3),
+        SelfDistilledKernelRidge(rounds=3, ground_truth_weight="best"),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -85,6 +88,33 @@ def test_ridge_rounds_equal_refits(rng, weight, outputs):
     assert model.predict(points).shape == expected[-1].shape
     np.testing.assert_allclose(model.predict(points), expected[-1], atol=1e-9)
     np.testing.assert_allclose(np.array(list(model.staged_predict(points))), expected, atol=1e-9)
+
+
+def test_the_best_weight_of_every_round(rng):
+    x, y, _ = noisy(rng)
+    model = SelfDistilledKernelRidge(gamma=GAMMA, ridge=2e-4, rounds=4, ground_truth_weight="best").fit(x, y)
+    chosen = model.trajectory_.given_weights
+    gram = rbf_kernel(x, gamma=GAMMA)
+    np.testing.assert_array_equal(chosen, best_ground_truth_weights(Spectrum.from_gram(gram, y), 2e-4, 4))
+    assert len(set(chosen)) > 2
+    given = SelfDistilledKernelRidge(gamma=GAMMA, ridge=2e-4, rounds=4, ground_truth_weight=chosen).fit(x, y)
+    np.testing.assert_array_equal(model.predict(x), given.predict(x))
+    fit = y
+    for weight in chosen:
+        fit = (
+            KernelRidge(kernel="rbf", gamma=GAMMA, alpha=len(x) * 2e-4)
+            .fit(x, weight * y + (1 - weight) * fit)
+            .predict(x)
+        )
+    np.testing.assert_allclose(model.predict(x), fit, atol=1e-9)
+    for how in ({}, {"cv": 3}, {"noise_variance": 0.1}):
+        searched = SelfDistilledKernelRidge(
+            gamma=GAMMA, ridge=2e-4, rounds="best", max_rounds=5, ground_truth_weight="best", **how
+        ).fit(x, y)
+        assert searched.rounds_ == np.argmin(searched.risk_) + 1
+        np.testing.assert_array_equal(searched.trajectory_.given_weights[:4], chosen)
+    with pytest.raises(InputError, match="fixed ridge"):
+        SelfDistilledKernelRidge(epsilon=0.1, ground_truth_weight="best").fit(x, y)
 
 
 def test_epsilon_rounds_stop_before_collapse(rng):
