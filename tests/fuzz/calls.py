@@ -55,6 +55,9 @@ ARGUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
         "superclass_size": 1, "within_superclass": None,
     },
     "FixedRidge": lambda: {"ridge": 0.1, "rounds": 3, "ground_truth_weight": 0.2},
+    "OwnOutputs": lambda: {
+        "ridge": 0.1, "rounds": 3, "real_share": 0.2, "fresh_noise_variance": 0.1, "label_noise_variance": 0.2,
+    },
     "Progressive": lambda: {"past_weights": [0.1, 0.2], "step": 0.1, "substeps": 3},
     "ToTolerance": lambda: {"epsilon": 0.1, "max_rounds": 5},
     "Spectrum.from_gram": lambda: {"gram": GRAM, "targets": Y},

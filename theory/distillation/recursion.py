@@ -128,9 +128,7 @@ class Rule(Protocol):
 def ridge_gain(eigenvalues: Array, ridges: Array) -> Array:
     """``d / (d + c)`` for each ridge (g,) and eigenvalue (m,) or (g, m); 0 for an eigenvalue of 0."""
     total = eigenvalues + ridges[:, None]
-    return np.divide(
-        eigenvalues, total, out=np.zeros_like(total), where=np.broadcast_to(eigenvalues > 0, total.shape)
-    )
+    return np.divide(eigenvalues, total, out=np.zeros(total.shape), where=eigenvalues > 0)
 
 
 def run_march(
@@ -186,10 +184,10 @@ def gained_variances(
     What is noise in the targets of one round is, in those of the next, ``v_t + (1 − w_t − v_t) gain_{t−1}`` times as
     much, and new noise comes to it.
     """
-    variances = np.zeros((len(ridges), len(eigenvalues)))
-    spread, gain = np.zeros(len(eigenvalues)), np.ones(len(eigenvalues))
-    for t, (given, past) in enumerate(zip(given_weights, past_weights, strict=True)):
-        spread = (past + (1 - given - past) * gain) ** 2 * spread + noise_variances[t]
-        gain = ridge_gain(eigenvalues, ridges[t : t + 1])[0]
-        variances[t] = gain**2 * spread
-    return variances
+    gains = ridge_gain(eigenvalues, ridges)
+    carried = past_weights[1:, None] + (1 - given_weights - past_weights)[1:, None] * gains[:-1]
+    spreads = np.empty_like(gains)
+    spreads[:1] = noise_variances[:1, None]
+    for t in range(1, len(gains)):
+        spreads[t] = carried[t - 1] ** 2 * spreads[t - 1] + noise_variances[t]
+    return np.asarray(gains**2 * spreads)
