@@ -11,9 +11,8 @@ import numpy as np
 from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, shown
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .distill import distill, settled
-from .multiplier import excess_energies
-from .recursion import March, Step, run_march
-from .rules import RidgeRule, ToleranceRule, tolerance_rule
+from .multiplier import ToleranceRule, excess_energies, tolerance_rule
+from .recursion import March, RidgeRule, Step, run_march
 from .schedules import FixedRidge, ToTolerance
 from .trajectory import Trajectory
 

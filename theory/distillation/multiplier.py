@@ -1,10 +1,15 @@
-"""The penalty that makes a ridge fit's training error exactly ε: one root per round."""
+"""The penalty that makes a ridge fit's training error exactly ε: one root per round, and the rule of such rounds."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ..base.arrays import to_host
 from ..base.validation import Array
+from ..spectra.spectrum import Spectrum
+from .recursion import March, Step, ridge_gain
 
 _ITERATIONS = 200
 
@@ -138,3 +143,69 @@ def _climb(d: Array, w: Array, gap_at_zero: Array, lower: Array, upper: Array) -
             d = d if d.ndim == 1 else d[rising]
         inverse = moved[rising]
     return found
+
+
+@dataclass(eq=False)
+class ToleranceRule:
+    """Penalties that make each round's training error exactly the budget; notes which problems have collapsed.
+
+    Attributes
+    ----------
+    budgets : ndarray (g,)
+        Squared residual norm of every round, ``n ε``.
+    excess : ndarray (g,)
+        Squared norm of the given targets above the budget, as accurately as it is known.
+    null_energy : ndarray (g,)
+        Squared norm of what no fit reaches; gone after the first round.
+    max_rounds : int or None
+    """
+
+    budgets: Array
+    excess: Array
+    null_energy: Array
+    max_rounds: int | None
+
+    first = 1.0
+
+    def __post_init__(self) -> None:
+        self.collapsed = np.zeros(len(self.budgets), bool)
+        self._ratios = np.sqrt(np.maximum(1 + self.excess / self.budgets, 0.0))
+
+    def choose(self, march: March) -> tuple[March, Step] | None:
+        """Let go of the problems that are at the tolerance, and solve for the penalty of the others."""
+        excess, rounding = self.excess, np.zeros(len(self.excess))
+        budgets = self.budgets[march.members]
+        if march.fits:
+            excess = excess_energies(march.magnitudes * march.filters, budgets)
+            # What rounding leaves in the squared norm after so many products.
+            rounding = 8 * np.finfo(np.float64).eps * march.fits * self._ratios[march.members] * budgets
+        going = excess > rounding
+        self.collapsed[march.members[~going]] = True
+        if march.fits == self.max_rounds or not going.any():
+            return None
+        march = march.select(going)
+        ridges = self._solve(march, budgets[going], excess[going])
+        return march, Step(ridge_gain(march.eigenvalues, ridges), ridges)
+
+    def _solve(self, march: March, budgets: Array, excess: Array) -> Array:
+        reachable = budgets - self.null_energy[march.members] if march.fits == 0 else budgets
+        weights = (march.magnitudes * march.filters) ** 2
+        d = march.eigenvalues
+        if d.ndim == 1:  # directions without targets have no say
+            seen = np.flatnonzero((d > 0) & march.magnitudes.any(axis=0))
+            d, weights = d[seen], weights[:, seen]
+        ridges = np.zeros(len(budgets))
+        solvable = reachable > 0
+        ridges[solvable] = penalty_for_error(
+            d if d.ndim == 1 else d[solvable], weights[solvable], reachable[solvable], excess[solvable]
+        )
+        return ridges
+
+
+def tolerance_rule(spectrum: Spectrum, epsilons: Array, max_rounds: int | None) -> ToleranceRule:
+    """Rule for a training error of each run on a spectrum, (g,)."""
+    n, targets = float(spectrum.n_samples), to_host(spectrum.targets)
+    # Targets whose ratio rounds to 1 are at the tolerance, as all bounds have it.
+    excess = [excess_energy(targets, (n, e)) if spectrum.initial_ratio(e) > 1 else 0.0 for e in epsilons]
+    null = np.full(len(epsilons), spectrum.seen_null_energy)
+    return ToleranceRule(n * epsilons, np.array(excess), null, max_rounds)

@@ -152,14 +152,68 @@ def run_march(
         record(march, step)
 
 
-def mixed_filters(filters: Array, given_weights: Array, past_weights: Array) -> Array:
-    """``m_t`` of every round, (T, m), from the ``b_t`` of ridges that refit the given targets first."""
-    targets, fit = np.ones_like(filters), np.ones(filters.shape[1])
-    before = fit
-    for t, (given, past) in enumerate(zip(given_weights, past_weights, strict=True)):
-        before = given + past * before + (1 - given - past) * fit
-        targets[t], fit = before, filters[t]
-    return targets
+@dataclass(frozen=True, eq=False)
+class RidgeRule:
+    """Given penalties, and what the targets of every round are made of.
+
+    Attributes
+    ----------
+    ridges : ndarray (T, g)
+    given_weights : ndarray (T,)
+        Weight of the given targets.
+    past_weights, noise_variances : ndarray (T,), optional
+        Weight of the targets of the round before, and variance of the noise that the targets gain: none if left out.
+    """
+
+    ridges: Array
+    given_weights: Array
+    past_weights: Array | None = None
+    noise_variances: Array | None = None
+
+    first = 1.0
+
+    @property
+    def collapsed(self) -> Array:
+        """None: with a ridge the fit never becomes zero."""
+        return np.zeros(self.ridges.shape[1], bool)
+
+    def choose(self, march: March) -> tuple[March, Step] | None:
+        """Take the next penalties."""
+        if march.fits == len(self.ridges):
+            return None
+        t, ridges = march.fits, self.ridges[march.fits]
+        given, past, noise = (
+            0.0 if values is None else float(values[t])
+            for values in (self.given_weights, self.past_weights, self.noise_variances)
+        )
+        return march, Step(ridge_gain(march.eigenvalues, ridges), ridges, given, past, noise)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowRule:
+    """Gradient flow, or `substeps` steps of descent, for a time in which an eigenvalue d decays by ``rate · d``."""
+
+    rate: float
+    substeps: int | None
+    given_weights: Array
+
+    first = 0.0
+    collapsed = np.zeros(1, bool)
+
+    def choose(self, march: March) -> tuple[March, Step] | None:
+        """Flow for one more epoch."""
+        if march.fits == len(self.given_weights):
+            return None
+        progress = self.rate * march.eigenvalues
+        if self.substeps is None:
+            gain = -np.expm1(-progress)
+        else:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                gain = -np.expm1(self.substeps * np.log1p(-progress / self.substeps))
+                unstable = progress >= self.substeps
+                gain = np.where(unstable, 1 - (1 - progress / self.substeps) ** self.substeps, gain)
+        weight = float(self.given_weights[march.fits])
+        return march, Step(gain, np.full(len(march.members), np.nan), weight, flows=True)
 
 
 def residual_filter(eigenvalues: Array, ridges: Array, given_weights: Array, past_weights: Array) -> Array:

@@ -25,8 +25,8 @@ from ..base.validation import (
 )
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .left_out_run import LeftOutRun
-from .recursion import Rule
-from .rules import FlowRule, RidgeRule, ToleranceRule, tolerance_rule
+from .multiplier import ToleranceRule, tolerance_rule
+from .recursion import FlowRule, RidgeRule, Rule
 
 GivenWeight = float | Sequence[float] | Array | Literal["best"]
 

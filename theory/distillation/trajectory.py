@@ -11,7 +11,7 @@ from ..base.arrays import as_two_dimensional, is_foreign, like, to_host
 from ..base.validation import Array, InputError, check_count, check_kind
 from ..spectra.bases import FeatureBasis
 from ..spectra.spectrum import Spectrum
-from .recursion import gained_variances, mixed_filters, residual_filter
+from .recursion import gained_variances, residual_filter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,10 +85,6 @@ class Trajectory:
     @property
     def _past(self) -> Array:
         return np.zeros(self.rounds) if self.past_weights is None else self.past_weights
-
-    def mixed_filters(self) -> Array:
-        """Filters that take the given targets to those of each fit, (T, m): those of a ridge's first fit are 1."""
-        return mixed_filters(self.filters, self.given_weights, self._past)
 
     def _check_round(self, t: int, least: int) -> int:
         t = check_count(t, "t", least=least)
