@@ -1,182 +1,193 @@
 """Finding wrong labels: nothing tuned by hand, against cleanlab on probabilities of models tuned inside the folds.
 
-Settings of ours (widths, penalties, rounds, two refits, the score) were fixed on seeds 100 to 103; the table uses
-others. Every rival is tuned by grid search inside each of five folds, and is given the better of cleanlab's two
-scores on each problem, which nobody could choose without knowing the truth. cleanlab is needed (extra ``dev``).
+What can be chosen of ours (widths, penalties, rounds, two refits, the score) was fixed on seeds from 100 on; the
+table uses seeds from 0 on. Every rival is tuned by grid search inside each of five folds, and is given the better of
+cleanlab's scores on each problem, which nobody could choose without knowing the truth. cleanlab is needed (extra
+``dev``). Seconds are the processor's, of one thread.
+
+Every problem is kept as soon as it is measured, in ``label_errors.json`` beside this file, and is not measured again:
+
+``python -m tests.benchmarks.bench_label_errors [--minutes M] [--seeds N] [--again]`` measures what is missing for at
+most so long (``--again`` measures ours anew, after it was changed); ``python -m tests.benchmarks label_errors`` does
+so for ten minutes and makes the table of what is there.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, pairwise_distances
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, train_test_split
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics import average_precision_score
 from sklearn.svm import SVC
 
-from selfdistill.theory import (
-    corrupt_labels,
-    corruption_matrix,
-    estimate_corruption,
-    find_label_errors,
-    superclass_groups,
-)
+from selfdistill.theory import estimate_corruption, find_label_errors
 
-SETS: dict[str, tuple[Callable[..., Any], int, int]] = {
-    # name: loader, samples drawn, seeds
-    "iris": (load_iris, 150, 1),
-    "wine": (load_wine, 178, 1),
-    "breast cancer": (load_breast_cancer, 569, 1),
-    "digits": (load_digits, 300, 1),
-}
-NOISE = [
-    ("symmetric", 0.2), ("symmetric", 0.4), ("symmetric", 0.6), ("asymmetric", 0.2), ("asymmetric", 0.4),
-    ("next class", 0.2), ("next class", 0.4), ("superclass", 0.3), ("by features", 0.2),
-]  # fmt: skip
-RIVALS: dict[str, tuple[Any, dict[str, list[Any]]]] = {
-    "logistic": (LogisticRegression(max_iter=300), {"C": [0.001, 0.01, 0.1, 1.0]}),
-    "SVC": (
-        SVC(probability=True, random_state=0),
-        {"C": [0.1, 1.0, 10.0], "gamma": [0.001, 0.005, 0.02, 0.1]},
-    ),
-    "k-NN": (KNeighborsClassifier(), {"n_neighbors": [5, 10, 20, 40]}),
-    "random forest": (RandomForestClassifier(30, random_state=0), {"min_samples_leaf": [1, 5, 15]}),
-    "boosting": (HistGradientBoostingClassifier(max_iter=30, random_state=0), {"max_leaf_nodes": [4, 15]}),
-    "network": (MLPClassifier(64, max_iter=150, random_state=0), {"alpha": [0.01, 1.0, 10.0]}),
-}
+from .label_problems import RIVALS, SETS, Problem, Samples, problems, samples, tuned_probabilities
+from .machine import describe
+
+KEPT = Path(__file__).with_name("label_errors.json")
+MEASURES = ("precision", "corruption", "accuracy", "seconds")
+SEEDS, MINUTES = 10, 10.0
+# Ours, and the same with a single round: what the rounds earn.
+OURS: dict[str, int | None] = {"ours": None, "one round": 1}
+Measured = dict[str, list[float | None]]
 
 
-def mislabelled(kind: str, rate: float, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Labels with noise of one kind."""
-    k = int(y.max()) + 1
-    if kind == "by features":  # the nearer another class's mean, the likelier its label
-        means = np.array([x[y == c].mean(axis=0) for c in range(k)])
-        distances = pairwise_distances(x, means)
-        own = distances[np.arange(len(y)), y]
-        distances[np.arange(len(y)), y] = np.inf
-        doubt = np.argsort(np.argsort(own / distances.min(axis=1))) / len(y)
-        return np.where(rng.random(len(y)) < np.minimum(2 * rate * doubt, 0.95), distances.argmin(axis=1), y)
-    if kind == "next class":
-        corruption = (1 - rate) * np.eye(k) + rate * np.roll(np.eye(k), 1, axis=1)
-    else:
-        groups = superclass_groups(x, y) if kind == "superclass" else None
-        corruption = corruption_matrix(kind, k, rate, groups)  # type: ignore[arg-type]
-    return corrupt_labels(y, corruption, rng)
+def after_cleaning(data: Samples, bad: np.ndarray) -> float:
+    """Accuracy on clean test samples of a support vector machine that learned without the samples called bad."""
+    kept = ~bad if not bad.all() else bad  # nothing can be learned from nothing: then all are kept
+    left = np.unique(data.given[kept])
+    if len(left) == 1:  # a method that throws all other classes away has learned one answer
+        return float(np.mean(data.y_test == left[0]))
+    return float(SVC().fit(data.x[kept], data.given[kept]).score(data.x_test, data.y_test))
 
 
-def problems() -> Iterator[tuple[str, str, float, int]]:
-    """Sets, kinds of noise and seeds; those left out have no meaning with so few classes."""
-    for name, (_, _, seeds) in SETS.items():
-        for kind, rate in NOISE:
-            two = name == "breast cancer"
-            if two and (kind in ("asymmetric", "superclass", "next class") or rate > 0.2):
-                continue  # with two classes all kinds are the symmetric one, and 40 % leaves next to no lead
-            if kind == "superclass" and name != "digits":
-                continue
-            yield from ((name, kind, rate, seed) for seed in range(seeds))
+def measure_ours(data: Samples, rounds: int | None) -> list[float | None]:
+    """Average precision, error of the corruption matrix, accuracy after cleaning, seconds."""
+    start = time.process_time()
+    found = find_label_errors(data.x, data.given, rounds=rounds, random_state=0)
+    seconds = time.process_time() - start
+    precision = float(average_precision_score(data.given != data.true, found.scores))
+    return [precision, _off(data, found.corruption), after_cleaning(data, found.flagged), seconds]
 
 
-def tuned_probabilities(
-    model: Any, grid: dict[str, list[Any]], x: np.ndarray, given: np.ndarray
-) -> np.ndarray:
-    """Out-of-fold probabilities of a model tuned inside every fold."""
-    least = int(np.bincount(given).min())
-    inner = StratifiedKFold(max(2, min(3, least)), shuffle=True, random_state=1)
-    outer = StratifiedKFold(max(2, min(5, least)), shuffle=True, random_state=0)
-    return cross_val_predict(GridSearchCV(model, grid, cv=inner), x, given, cv=outer, method="predict_proba")
-
-
-def measure(name: str, kind: str, rate: float, seed: int) -> dict[str, Any]:
-    """All methods on one problem: average precision, error of the corruption matrix, accuracy, seconds."""
+def measure_rival(data: Samples, rival: str) -> list[float | None]:
+    """The same of cleanlab on a tuned model's probabilities."""
     from cleanlab.count import compute_confident_joint
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    load, size, _ = SETS[name]
-    x, y = load(return_X_y=True)
-    rng = np.random.default_rng([seed, len(name), len(kind), round(10 * rate)])
-    order = rng.permutation(len(y))[:size]
-    x, y = x[order][:, x.std(axis=0) > 0], y[order]
-    x, x_test, y, y_test = train_test_split(x, y, test_size=0.25, stratify=y, random_state=seed)
-    scaler = StandardScaler().fit(x)
-    x, x_test = scaler.transform(x), scaler.transform(x_test)
-    given = mislabelled(kind, rate, x, y, rng)
-    wrong, truth = given != y, estimate_corruption(y, given, int(y.max()) + 1)
+    given, wrong = data.given, data.given != data.true
+    p, seconds = tuned_probabilities(rival, data.x, given)
+    scores = [
+        -get_label_quality_scores(given, p, method=method, adjust_pred_probs=adjust)
+        for method in ("self_confidence", "normalized_margin")
+        for adjust in (False, True)
+    ]
+    joint = compute_confident_joint(given, p).astype(float)
+    return [
+        max(float(average_precision_score(wrong, s)) for s in scores),
+        _off(data, joint.T / joint.sum(axis=0)[:, None]),
+        after_cleaning(data, find_label_issues(given, p)),
+        seconds,
+    ]
 
-    def cleaned(bad: np.ndarray) -> float:
-        kept = ~bad if not bad.all() else bad  # nothing can be learned from nothing: then all are kept
-        left = np.unique(given[kept])
-        if len(left) == 1:  # a method that throws all other classes away has learned one answer
-            return float(np.mean(y_test == left[0]))
-        return float(SVC().fit(x[kept], given[kept]).score(x_test, y_test))
 
-    result: dict[str, Any] = {"given labels": {"accuracy": cleaned(np.zeros(len(y), bool))}}
-    start = time.perf_counter()
-    found = find_label_errors(x, given, random_state=0)
-    result["ours"] = {
-        "seconds": time.perf_counter() - start,
-        "precision": float(average_precision_score(wrong, found.scores)),
-        "corruption": float(np.abs(found.corruption - truth).sum(axis=1).mean()),
-        "accuracy": cleaned(found.flagged),
+def _off(data: Samples, corruption: np.ndarray) -> float:
+    truth = estimate_corruption(data.true, data.given, len(corruption))
+    return float(np.abs(corruption - truth).sum(axis=1).mean())
+
+
+def measure(problem: Problem, known: Measured) -> Measured:
+    """What is not known yet of a problem."""
+    data = samples(problem)
+    measured = dict(known)
+    if "given labels" not in known:
+        before = after_cleaning(data, np.zeros(len(data.given), bool))
+        measured["given labels"] = [None, None, before, None]
+    for method, rounds in OURS.items():
+        if method not in known:
+            measured[method] = measure_ours(data, rounds)
+    for rival in RIVALS:
+        if rival not in known:
+            measured[rival] = measure_rival(data, rival)
+    return {
+        method: [None if v is None else round(v, 4) for v in values] for method, values in measured.items()
     }
-    for rival, (model, grid) in RIVALS.items():
-        start = time.perf_counter()
-        p = tuned_probabilities(model, grid, x, given)
-        seconds = time.perf_counter() - start
-        scores = [
-            -get_label_quality_scores(given, p, method=method, adjust_pred_probs=adjust)
-            for method in ("self_confidence", "normalized_margin")
-            for adjust in (False, True)
-        ]
-        joint = compute_confident_joint(given, p).astype(float)
-        result[rival] = {
-            "seconds": seconds,
-            "precision": max(float(average_precision_score(wrong, s)) for s in scores),
-            "corruption": float(np.abs(joint.T / joint.sum(axis=0)[:, None] - truth).sum(axis=1).mean()),
-            "accuracy": cleaned(find_label_issues(given, p)),
-        }
-    return result
+
+
+def fill(
+    minutes: float = MINUTES, seeds: int = SEEDS, *, again: bool = False, path: Path = KEPT
+) -> dict[str, Measured]:
+    """Measure what is missing, the first seeds of all sets first, and keep each problem as it is done."""
+    warnings.filterwarnings("ignore")
+    machine = describe()
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"machine": machine, "runs": {}}
+    if kept["machine"]["processor"] != machine["processor"]:
+        raise SystemExit(
+            f"{path.name} was measured on another processor ({kept['machine']['processor']}): move it away to "
+            "measure anew, since seconds of two machines cannot be compared."
+        )
+    runs: dict[str, Measured] = kept["runs"]
+    if again:
+        runs.update({key: {m: v for m, v in run.items() if m not in OURS} for key, run in runs.items()})
+    end = time.monotonic() + 60 * minutes
+    for seed in range(seeds):
+        for problem in problems(seed):
+            key = "|".join(str(part) for part in problem)
+            known = runs.get(key, {})
+            if {*OURS, *RIVALS} <= set(known) or (again and not known):
+                continue
+            if time.monotonic() > end:
+                return runs
+            runs[key] = measure(problem, known)
+            _keep(kept, path)
+    return runs
+
+
+def _keep(kept: dict[str, Any], path: Path) -> None:
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(run)}" for key, run in kept["runs"].items())
+    head = f'"machine": {json.dumps(kept["machine"])},\n"measures": {json.dumps(MEASURES)}'
+    part = path.with_suffix(".part")
+    part.write_text(f'{{{head},\n"runs": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    part.replace(path)
 
 
 def run() -> list[dict[str, object]]:
-    """One row a problem: means over its seeds, ours against each rival and the best of them."""
-    warnings.filterwarnings("ignore")
-    measured: dict[tuple[str, str, float], list[dict[str, Any]]] = {}
-    for name, kind, rate, seed in problems():
-        result = measure(name, kind, rate, seed)
-        measured.setdefault((name, kind, rate), []).append(result)
-        print(json.dumps([name, kind, rate, seed, result]), flush=True)
-    rows: list[dict[str, object]] = []
-    for (name, kind, rate), results in measured.items():
-        means = {
-            method: {key: float(np.mean([r[method][key] for r in results])) for key in results[0][method]}
-            for method in results[0]
-        }
-        best = max(RIVALS, key=lambda rival: means[rival]["precision"])
-        rows.append(row(f"{name}, {kind} {100 * rate:.0f} %", best, means, len(results)))
-    overall = {
-        method: {
-            key: float(np.mean([r["methods"][method][key] for r in rows]))
-            for key in rows[0]["methods"][method]
-        }  # type: ignore[index]
-        for method in rows[0]["methods"]  # type: ignore[attr-defined]
+    """One row a problem: means over its seeds, ours against the best rival on it; before them the means over sets."""
+    return rows(fill())
+
+
+def rows(runs: dict[str, Measured]) -> list[dict[str, object]]:
+    """The table of what was measured whole."""
+    cells: dict[str, list[dict[str, dict[str, float]]]] = {}
+    for key, measured in runs.items():
+        if {*OURS, *RIVALS} <= set(measured):
+            name, kind, rate, seed = key.split("|")
+            cells.setdefault(Problem(name, kind, float(rate), int(seed)).cell, []).append(named(measured))
+    order = [p.cell for p in problems(0)]
+    means = {cell: mean(cells[cell]) for cell in order if cell in cells}
+    of_sets = {
+        name: mean(of_set)
+        for name in SETS
+        if (of_set := [m for cell, m in means.items() if cell.startswith(name)])
     }
-    best = max(RIVALS, key=lambda rival: overall[rival]["precision"])
-    return [row("mean over all problems", best, overall, len(rows)), *rows]
+    overall = mean(list(of_sets.values()))
+    counts = {cell: len(found) for cell, found in cells.items()}
+    return [
+        row("mean over sets", overall, sum(counts.values())),
+        *(
+            row(f"{name}: mean", m, sum(c for cell, c in counts.items() if cell.startswith(name)))
+            for name, m in of_sets.items()
+        ),
+        *(row(cell, m, counts[cell]) for cell, m in means.items()),
+    ]
 
 
-def row(work: str, best: str, means: dict[str, dict[str, float]], count: int) -> dict[str, object]:
-    """A row of the table."""
+def named(run: Measured) -> dict[str, dict[str, float]]:
+    """One problem's numbers by method and measure; NaN where a measure has no meaning."""
+    return {
+        method: {key: np.nan if v is None else v for key, v in zip(MEASURES, values, strict=True)}
+        for method, values in run.items()
+    }
+
+
+def mean(results: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Mean of every measure of every method."""
+    return {
+        method: {key: float(np.mean([r[method][key] for r in results])) for key in MEASURES}
+        for method in results[0]
+    }
+
+
+def row(work: str, means: dict[str, dict[str, float]], draws: int) -> dict[str, object]:
+    """A row of the table: against the rival of the best average precision."""
+    best = max(RIVALS, key=lambda name: means[name]["precision"])
     ours, rival = means["ours"], means[best]
     return {
         "work": f"wrong labels: {work}",
@@ -184,9 +195,32 @@ def row(work: str, best: str, means: dict[str, dict[str, float]], count: int) ->
         "ours_seconds": ours["seconds"],
         "rival_seconds": rival["seconds"],
         "ratio": rival["seconds"] / ours["seconds"],
-        "note": f"average precision {ours['precision']:.3f} against {rival['precision']:.3f}; corruption off by "
+        "note": f"average precision {ours['precision']:.3f} against {rival['precision']:.3f} "
+        f"({means['one round']['precision']:.3f} with one round); corruption off by "
         f"{ours['corruption']:.2f} and {rival['corruption']:.2f}; test accuracy after cleaning "
-        f"{ours['accuracy']:.3f} and {rival['accuracy']:.3f} ({means['given labels']['accuracy']:.3f} before)",
-        "problems": count,
-        "methods": means,
+        f"{ours['accuracy']:.3f} and {rival['accuracy']:.3f} ({means['given labels']['accuracy']:.3f} before); "
+        f"{draws} draw{'s' if draws > 1 else ''}",
+        "draws": draws,
+        "methods": {
+            method: {key: round(v, 4) for key, v in values.items() if v == v}
+            for method, values in means.items()
+        },
     }
+
+
+def main() -> None:
+    """Measure what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument(
+        "--again", action="store_true", help="measure ours anew on all problems that are kept"
+    )
+    parser.add_argument("--json", type=Path, default=KEPT, help="where the problems are kept")
+    options = parser.parse_args()
+    for line in rows(fill(options.minutes, options.seeds, again=options.again, path=options.json)):
+        print(line["work"], line["rival"], f"{line['ratio']:.1f}×", line["note"], sep=" · ")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ from ..base.arrays import to_host
 from ..base.probabilities import as_array
 from ..base.validation import Array, InputError, check_count, check_flag, check_positive
 from ..clusters.features import ClusteredFeatures
-from ..labels.confident_joint import class_thresholds, confident_joint, corruption_from_joint
+from ..labels.confident_joint import confident_joint, contradiction, corruption_from_joint
 from ..labels.noise import corruption_gap
 from ..spectra.memory_cost import Cost, require_memory
 from ..spectra.spectrum import Spectrum
@@ -36,7 +36,8 @@ class LabelErrors:
     ranking : ndarray of int (n,)
         Samples, the worst first.
     probabilities : ndarray (n, K)
-        Of each class, from a fit that never saw the sample's label.
+        Of each class, from a fit that never saw the sample's label; of it they know only what it adds to the
+        labels' frequencies, which are the same for all samples.
     suggested : ndarray (n,)
         Label that the others suggest: the given one where the score is at most 0.
     confidence : ndarray (n,)
@@ -208,19 +209,14 @@ def find_label_errors(
     classes, given = as_classes(labels, len(samples.X))
     fit = fit_labels(samples, given, gamma, ridge, rounds, groups, consensus)
     p = fit.probabilities
-    lead = p - class_thresholds(p, given)
-    everyone = np.arange(len(p))
-    own = lead[everyone, given]
-    lead[everyone, given] = -np.inf
-    rival = lead.argmax(axis=1)
-    scores = lead[everyone, rival] - own
-    suggested = np.where(scores > 0, rival, given)
+    scores, other = contradiction(p, given)
+    suggested = np.where(scores > 0, other, given)
     joint = confident_joint(p, given)
     corruption = corruption_from_joint(joint)
     gap = corruption_gap(corruption)
     return LabelErrors(
         classes, given, scores, np.argsort(-scores, kind="stable"), p, classes[suggested],
-        p[everyone, suggested], joint, corruption, gap,
+        p[np.arange(len(p)), suggested], joint, corruption, gap,
         predicted_rounds(fit.whole, suggested, corruption, fit.ridge), fit.rounds, fit.ridge, fit.gamma,
         fit.kept, tuple(fit.notes), fit,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from ..base.arrays import to_host
 from ..base.validation import Array
 from ..distillation.distill import distill_with_ridge
 from ..distillation.leave_one_out import group_numbers, leave_one_out, left_out_weights
-from ..labels.confident_joint import class_thresholds
+from ..labels.confident_joint import contradiction
 from ..spectra.spectrum import Spectrum
 from .samples import KernelSamples, Points
 from .selection import select_setting
@@ -86,16 +86,16 @@ def fit_labels(
         None if ridge is None else [ridge],
         ROUNDS if rounds is None else [rounds],
         groups=members,
-        error=lambda p, y: np.sum((with_frequencies(p, frequencies) - y) ** 2, axis=(1, 2)) / n,
+        error=lambda p, y: np.sum((frequencies + beyond(p, frequencies) - y) ** 2, axis=(1, 2)) / n,
     )
     left_out = leave_one_out(chosen.spectrum, chosen.ridge, chosen.rounds, groups=members)[-1]
-    p = as_probabilities(with_frequencies(left_out, frequencies))
+    p = as_probabilities(targets.mean(axis=0) + beyond(left_out, frequencies))
     points = samples.points(chosen.gamma)
     kept, part, notes = np.ones(n, bool), chosen.spectrum, []
     if samples.how != "gram":
         notes.append(f"The kernel of {n} samples is represented by {samples.how}.")
     for _ in range(consensus):
-        agrees = (p - class_thresholds(p, given)).argmax(axis=1) == given
+        agrees = contradiction(p, given)[0] <= 0
         if members is not None:  # a group is kept whole, or its rest would vouch for what is left out
             agrees = np.bincount(members, ~agrees)[members] == 0
         if np.bincount(given[agrees], minlength=targets.shape[1]).min() < 2:
@@ -123,13 +123,13 @@ def _judge(
     """Probabilities of all samples from a fit to some: left out where kept, predicted elsewhere."""
     index, rest = np.flatnonzero(kept), np.flatnonzero(~kept)
     groups = None if members is None else members[index]
-    outputs = np.empty(targets.shape)
+    outputs, mean = np.empty(targets.shape), targets[index].mean(axis=0)
     left_out = leave_one_out(part, ridge, rounds, groups=groups)[-1]
-    outputs[index] = with_frequencies(left_out, other_frequencies(targets[index], groups))
+    outputs[index] = beyond(left_out, other_frequencies(targets[index], groups))
     if len(rest):
         dual = to_host(distill_with_ridge(part, ridge, rounds).dual(rounds))
-        outputs[rest] = with_frequencies(points.predict(rest, index, dual), targets[index].mean(axis=0))
-    return as_probabilities(outputs)
+        outputs[rest] = beyond(points.predict(rest, index, dual), mean)
+    return as_probabilities(mean + outputs)
 
 
 def other_frequencies(targets: Array, groups: Array | None) -> Array:
@@ -143,13 +143,14 @@ def other_frequencies(targets: Array, groups: Array | None) -> Array:
     return np.asarray((rest / rest.sum(axis=1, keepdims=True))[numbers])
 
 
-def with_frequencies(outputs: Array, frequencies: Array) -> Array:
-    """Give what the fit has lost of the labels' mass by shrinking to the labels' frequencies.
+def beyond(outputs: Array, frequencies: Array) -> Array:
+    """What a fit says beyond the labels' frequencies: by linearity, the fit to labels from which those were taken off.
 
-    By linearity this is the fit to labels from which the frequencies (of the others) were taken off, with the
-    frequencies put back: rows sum to 1.
+    To be put onto the frequencies of ALL labels, the same for every sample. Put onto the frequencies of the others,
+    every label would look rarer to the samples that have it than to the rest, by one in n: where features say
+    nothing, that alone would call every label wrong.
     """
-    return np.asarray(outputs + frequencies * (1 - outputs.sum(axis=-1, keepdims=True)))
+    return np.asarray(outputs - frequencies * outputs.sum(axis=-1, keepdims=True))
 
 
 def as_probabilities(outputs: Array) -> Array:

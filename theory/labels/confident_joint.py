@@ -9,6 +9,9 @@ import numpy as np
 from ..base.probabilities import as_labels
 from ..base.validation import Array, InputError, as_matrix
 
+# Probabilities closer than this are the same.
+_ROUNDING = 1e-10
+
 
 def class_thresholds(probabilities: Any, labels: Any) -> Array:
     """Mean probability of each class among the samples labelled as it, (K,): what is usual for that label.
@@ -24,12 +27,33 @@ def class_thresholds(probabilities: Any, labels: Any) -> Array:
     return np.asarray(np.bincount(given, own, minlength=p.shape[1]) / counts)
 
 
+def contradiction(probabilities: Any, labels: Any) -> tuple[Array, Array]:
+    """How much more than usual the likeliest other class is probable, less the same for the given one.
+
+    Returns
+    -------
+    scores : ndarray (n,)
+        Above 0 the other class is suggested; differences by rounding are 0.
+    other : ndarray of int (n,)
+        That class.
+    """
+    p, given = _checked(probabilities, labels)
+    lead = p - class_thresholds(p, given)
+    everyone = np.arange(len(p))
+    own = lead[everyone, given]
+    lead[everyone, given] = -np.inf
+    other = lead.argmax(axis=1)
+    scores = lead[everyone, other] - own
+    return np.where(np.abs(scores) < _ROUNDING, 0.0, scores), other
+
+
 def confident_joint(probabilities: Any, labels: Any) -> Array:
     """Estimate the joint distribution of true class (row) and given label (column), (K, K).
 
     A sample counts as of a class if it gives that class at least the probability that is usual among samples
     labelled as it; of several such classes the likeliest. Samples that reach none count nowhere. Columns are then
-    scaled to the labels' frequencies.
+    scaled to the labels' frequencies. Probabilities that are the same for all samples say nothing: then every label
+    is taken to be right.
 
     Parameters
     ----------
@@ -51,6 +75,8 @@ def confident_joint(probabilities: Any, labels: Any) -> Array:
     """
     p, given = _checked(probabilities, labels)
     n, k = p.shape
+    if np.ptp(p, axis=0).max() < _ROUNDING:
+        return np.diag(np.bincount(given, minlength=k) / n)
     reached = p >= class_thresholds(p, given) - 1e-12  # a threshold of one sample is that sample's value
     counted = reached.any(axis=1)
     true = np.where(reached, p, -np.inf).argmax(axis=1)

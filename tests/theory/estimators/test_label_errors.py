@@ -55,18 +55,23 @@ def test_probabilities_are_those_of_refits_without_the_sample():
         for _ in range(3):
             model = KernelRidge(kernel="rbf", gamma=0.3, alpha=24 * 0.02).fit(x[others], target)
             target = model.predict(x[others])
-        expected = np.maximum(mean + model.predict(x[[i]])[0], 0)
+        expected = np.maximum(y.mean(axis=0) + model.predict(x[[i]])[0], 0)
         np.testing.assert_allclose(found.probabilities[i], expected / expected.sum(), atol=1e-12)
 
 
-def test_no_sample_has_a_say_in_its_own_probabilities():
+def beyond_frequencies(found):
+    assert found.probabilities[:12].min() > 0  # nothing was cut off
+    return found.probabilities - np.bincount(found.given) / len(found.given)
+
+
+def test_a_sample_has_a_say_in_its_own_probabilities_by_the_frequencies_of_all_alone():
     x, _, given = blobs(1, n=30, spread=3.0)
     first = find_label_errors(x, given, **FIXED)
     for i in (0, 11):
         other = given.copy()
         other[i] = (given[i] + 1) % 3
         again = find_label_errors(x, other, **FIXED)
-        np.testing.assert_allclose(again.probabilities[i], first.probabilities[i], atol=1e-12)
+        np.testing.assert_allclose(beyond_frequencies(again)[i], beyond_frequencies(first)[i], atol=1e-12)
         assert np.abs(again.probabilities - first.probabilities).max() > 1e-3
 
 
@@ -80,7 +85,9 @@ def test_no_sample_of_a_group_has_a_say_in_the_others(consensus):
     other[6] = other[7] = (given[6] + 1) % 3
     again = find_label_errors(x, other, **options)
     if consensus == 0:
-        np.testing.assert_allclose(again.probabilities[[6, 7]], first.probabilities[[6, 7]], atol=1e-12)
+        np.testing.assert_allclose(
+            beyond_frequencies(again)[[6, 7]], beyond_frequencies(first)[[6, 7]], atol=1e-12
+        )
     assert all(first.kept[groups == g].min() == first.kept[groups == g].max() for g in range(20))
     for i in (6, 7):
         assert np.abs(first.fit.weights(i)[[6, 7]]).max() == 0
@@ -106,7 +113,9 @@ def test_the_explanation_adds_up_to_the_probabilities():
     for i in (*np.flatnonzero(found.kept)[:2], *np.flatnonzero(~found.kept)[:2]):
         why = found.explain(int(i), count=7)
         others = found.kept & (np.arange(len(given)) != i)
-        shares = why.shares + np.bincount(given[others], minlength=3) / others.sum() * (1 - why.shares.sum())
+        frequencies = np.bincount(given[found.kept], minlength=3) / found.kept.sum()
+        shares = why.shares - np.bincount(given[others], minlength=3) / others.sum() * why.shares.sum()
+        shares += frequencies
         expected = np.maximum(shares, 0) / np.maximum(shares, 0).sum()
         np.testing.assert_allclose(found.probabilities[i], expected, atol=1e-10)
         assert i not in why.neighbours[why.weights != 0]
@@ -236,8 +245,24 @@ def test_more_classes_than_fit_are_refused_before_any_work(monkeypatch):
 
 def test_constant_features_say_nothing_and_do_not_break():
     found = find_label_errors(np.ones((20, 2)), LABELS)
-    assert np.isfinite(found.scores).all()
+    np.testing.assert_array_equal(found.scores, 0)
+    np.testing.assert_array_equal(found.corruption, np.eye(2))
     assert found.minimum_rounds == np.inf
+
+
+@pytest.mark.parametrize("ridge", [1.0, 1e6])
+def test_a_label_is_as_likely_where_it_is_given_as_elsewhere_if_features_say_nothing(ridge):
+    """Left-out frequencies would be lower by one in n wherever the label is given: enough to flag all."""
+    lead, flagged = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, given = rng.standard_normal((60, 4)), rng.permutation(np.repeat(np.arange(3), 20))
+        found = find_label_errors(x, given, gamma=0.1, ridge=ridge, rounds=1, consensus=0)
+        own = found.probabilities[np.arange(60), given]
+        lead.append((own.mean() - 1 / 3) * 1.5)  # the mean elsewhere is (1 - own) / 2
+        flagged.append(found.flagged.mean())
+    assert abs(np.mean(lead)) < 3 * np.std(lead) / np.sqrt(20) + 1e-12
+    assert 0.4 < np.mean(flagged) < 0.8  # two of three labels are no worse than the given one
 
 
 def test_a_class_of_two_is_left_out_honestly():

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from selfdistill.theory import InputError, confident_joint, corrupt_labels, corruption_matrix
-from selfdistill.theory.labels.confident_joint import class_thresholds, corruption_from_joint
+from selfdistill.theory.labels.confident_joint import (
+    class_thresholds,
+    contradiction,
+    corruption_from_joint,
+)
 
 
 def test_equals_a_count_by_hand(rng):
@@ -35,6 +39,23 @@ def test_sure_and_right_probabilities_give_the_noise_back(rng):
 def test_a_class_that_no_sample_is_of_keeps_its_label():
     joint = confident_joint([[0.9, 0.1], [0.8, 0.2], [0.9, 0.1], [0.95, 0.05]], [0, 0, 1, 1])
     assert np.isfinite(corruption_from_joint(joint)).all()
+
+
+def test_probabilities_that_say_nothing_call_no_label_wrong():
+    given = np.array([0, 0, 0, 1])
+    p = np.tile([0.75, 0.25], (4, 1)) + 1e-15 * np.arange(4)[:, None]
+    np.testing.assert_array_equal(contradiction(p, given)[0], 0)
+    np.testing.assert_array_equal(confident_joint(p, given), np.diag([0.75, 0.25]))
+
+
+def test_a_contradiction_is_a_lead_over_what_is_usual(rng):
+    p, given = rng.dirichlet([1, 1, 1], size=50), rng.integers(0, 3, 50)
+    scores, other = contradiction(p, given)
+    usual = class_thresholds(p, given)
+    for row, label, score, rival in zip(p, given, scores, other, strict=True):
+        leads = {k: row[k] - usual[k] for k in range(3) if k != label}
+        assert rival == max(leads, key=leads.get)
+        assert score == pytest.approx(leads[rival] - (row[label] - usual[label]))
 
 
 def test_mistakes_are_named():
