@@ -29,6 +29,7 @@ from selfdistill.theory import estimate_corruption, find_label_errors
 
 from .label_problems import RIVALS, SETS, Problem, Samples, problems, samples, tuned_probabilities
 from .machine import describe
+from .measure import worked
 
 KEPT = Path(__file__).with_name("label_errors.json")
 MEASURES = ("precision", "corruption", "accuracy", "seconds")
@@ -49,9 +50,7 @@ def after_cleaning(data: Samples, bad: np.ndarray) -> float:
 
 def measure_ours(data: Samples, rounds: int | None) -> list[float | None]:
     """Average precision, error of the corruption matrix, accuracy after cleaning, seconds."""
-    start = time.process_time()
-    found = find_label_errors(data.x, data.given, rounds=rounds, random_state=0)
-    seconds = time.process_time() - start
+    seconds, found = worked(lambda: find_label_errors(data.x, data.given, rounds=rounds, random_state=0))
     precision = float(average_precision_score(data.given != data.true, found.scores))
     return [precision, _off(data, found.corruption), after_cleaning(data, found.flagged), seconds]
 

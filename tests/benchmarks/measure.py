@@ -23,6 +23,13 @@ def timed(function: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, value
 
 
+def worked(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Processor's seconds of one call, of all its threads, and what it returned: a busy machine hardly changes them."""
+    start = time.process_time()
+    value = function()
+    return time.process_time() - start, value
+
+
 def interleaved(functions: list[Callable[[], Any]], repeats: int) -> list[float]:
     """Median seconds of each function, called in turn so that a busy spell meets all of them."""
     seconds: list[list[float]] = [[] for _ in functions]
