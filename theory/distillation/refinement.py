@@ -25,9 +25,10 @@ from .space_error import Solve, SpaceRun, on_rule
 # Sizes at which a run is tried grow by the first factor, and by the second once a cheap residual says it is near.
 _FAR, _NEAR = 1.5, 1.08
 _MEMORY_EVERY = 8
-# A factorisation costs about as much as so many products a sample, orthogonalisation included (benchmarks: krylov);
-# before the second share of it is spent, forecasts are not trusted.
-_BREAK_EVEN, _TRUSTED = 0.35, 0.15
+# A factorisation costs about as much as so many products a sample, orthogonalisation included (benchmarks: ways).
+# Where nothing is known after the third share of the samples, or the forecast after the second is above the first,
+# the products to come would cost more.
+_BREAK_EVEN, _TRUSTED, _EARLY = 0.35, 0.15, 0.1
 
 
 def refine(spectrum: Spectrum, schedule: Schedule, solve: Solve) -> Spectrum:
@@ -58,7 +59,7 @@ def refine(spectrum: Spectrum, schedule: Schedule, solve: Solve) -> Spectrum:
     while True:
         near = ridge > 0 and space.residual(ridge) <= basis.tolerance * scale
         grown = before is None or space.size >= before.space.size * (_NEAR if near else _FAR) + 1
-        if space.invariant or grown:
+        if space.invariant or grown or forecast.due(space):
             here = SpaceRun.of(space, targets, schedule, solve)
             smaller = before or _smaller(space, targets, schedule, solve)
             error = here.error(smaller, basis.tolerance, targets, schedule, solve)
@@ -105,10 +106,19 @@ class _Forecast:
     def __init__(self, basis: KrylovBasis) -> None:
         self._tolerance = basis.tolerance
         self._seen: list[tuple[int, float]] = []
+        self._was_due = False
+
+    def due(self, space: KrylovSpace) -> bool:
+        """Whether the space has grown to the size at which a run that knows nothing yet is given up."""
+        return not self._was_due and space.size >= _EARLY * space.n_samples
 
     def dearer(self, space: KrylovSpace, error: float) -> bool:
         """Whether the products to come would cost more than the factorisation does."""
         limit = _BREAK_EVEN * space.n_samples
+        if self.due(space):
+            self._was_due = True
+            if error >= 1:
+                return True
         self._seen.append((space.size, error))
         if space.size > limit:
             return True

@@ -14,13 +14,16 @@ from ..base.validation import Array, InputError
 from .gram_products import Product
 
 _PANEL = 32
+# A vector that is shorter than this share of what it was before vectors were taken from it has lost digits.
+_CANCELLED = 0.5
 
 
 class BlockLanczos:
     """Grow an orthonormal basis of ``span{Y, GY, G²Y, …}`` for ``G = gram / n``, and G's projection on it.
 
-    Every new block is made orthogonal to all earlier ones, twice, so the projection stays the exact one of a
-    nearby matrix however many steps are made; columns that become dependent are dropped (Golub and Van Loan,
+    Every new block is made orthogonal to the last two, which it meets, and then to all earlier ones, which only
+    rounding makes it meet, so the projection stays the exact one of a nearby matrix however many steps are made;
+    columns that become dependent are dropped (Golub and Van Loan,
     section 10.3). The basis is kept in panels, so that growing it copies nothing. What was computed is never
     changed: a `KrylovSpace` is a view of the first few steps, and stays what it is when others ask for more.
 
@@ -42,6 +45,7 @@ class BlockLanczos:
         self.sizes = [0]
         self.diagonals: list[Array] = []
         self._level = 0.0
+        self._recent: list[Any] = []
         self._block, start = self._factor(targets, 0.0)
         self.couplings = [start]
 
@@ -57,13 +61,19 @@ class BlockLanczos:
         width = block.shape[1]
         image = self.product.apply(block) / self.product.n_samples
         self._append(block)
-        first = self._coefficients(image)
-        self._check_symmetric(first, width)
-        image = self._remove(image, first)
-        second = self._coefficients(image)
-        image = self._remove(image, second)
-        diagonal = (first + second)[-width:]
-        self._level = max(self._level, float(np.abs(first).max()))
+        self._recent = [*self._recent[-1:], block]
+        near, image = self._leave_recent(image)
+        size = _size(image)
+        met = self._coefficients(image)
+        image = self._remove(image, met)
+        met[len(met) - len(near) :] += near
+        self._check_symmetric(met, width)
+        diagonal = met[-width:]
+        if _size(image) < _CANCELLED * size:
+            second = self._coefficients(image)
+            image = self._remove(image, second)
+            diagonal = diagonal + second[-width:]
+        self._level = max(self._level, float(np.abs(met).max()))
         # What is left of an image below this is the rounding of the product.
         rounding = 4 * np.sqrt(self.product.n_samples) * self.product.roundoff * self._level
         self._block, coupling = self._factor(image, rounding)
@@ -88,6 +98,14 @@ class BlockLanczos:
             self._panels[-1][row, :] = block[:, j]
             self._filled += 1
 
+    def _leave_recent(self, image: Any) -> tuple[Array, Any]:
+        """Coefficients in the last two blocks, and what is left of the image without them."""
+        parts = []
+        for block in self._recent:
+            parts.append(to_host(block.T @ image).astype(np.float64))
+            image = image - block @ like(parts[-1], block)
+        return np.concatenate(parts), image
+
     def _coefficients(self, block: Any) -> Array:
         return _project(self.panels(self._filled), block)
 
@@ -108,7 +126,7 @@ class BlockLanczos:
         left, singular, right = left[:, :kept], singular[:kept], right[:kept]
         q = q @ like(left, q)
         coefficients = singular[:, None] * right
-        if kept and self._panels:
+        if kept and self._panels and singular[-1] < _CANCELLED * singular[0]:
             # Dividing by a small norm enlarged what was left of the earlier blocks.
             q = self._remove(q, self._coefficients(q))
             q, r = xp.linalg.qr(q)
@@ -270,6 +288,10 @@ class KrylovSpace:
         if total is None:
             return like(np.zeros((self.n_samples, coefficients.shape[1])), self.pattern)
         return total
+
+
+def _size(block: Any) -> float:
+    return float(np.linalg.norm(to_host(namespace(block).linalg.vector_norm(block, axis=0))))
 
 
 def _project(panels: list[Any], block: Any) -> Array:

@@ -88,3 +88,7 @@ def test_a_forecast_waits_until_it_can_be_trusted():
     assert not forecast.dearer(Space(), 1e-6)
     Space.size = 400
     assert forecast.dearer(Space(), 1e-7)
+    Space.size = 100
+    assert refinement._Forecast(Basis()).dearer(
+        Space(), np.inf
+    )  # a tenth of the samples, and nothing is known
