@@ -46,12 +46,12 @@ class Setting:
         return self.comparison.in_parts(1 if alone else SEEDS_TOGETHER)
 
 
-def overconfident(scale: Scale, *, quick: int = 8, thorough: int = 60) -> Setting:
+def overconfident(scale: Scale, *, quick: int = 6, thorough: int = 60) -> Setting:
     """Digits with noisy pixels, which small networks fit and are too sure of: the papers' starting point."""
     return Setting("overconfident digits", sized(scale, OVERCONFIDENT, quick, thorough))
 
 
-def hundred_classes(scale: Scale, *, quick: int = 5, thorough: int = 40) -> Setting:
+def hundred_classes(scale: Scale, *, quick: int = 3, thorough: int = 40) -> Setting:
     """A hundred classes that share digits: soft labels carry structure."""
     return Setting("a hundred classes", sized(scale, HUNDRED_CLASSES, quick, thorough))
 

@@ -52,7 +52,7 @@ AXES = ("n_train", "label_noise", "width", "pixel_noise")
 
 def measure(scale: Scale) -> xr.Dataset:
     """Metrics, bias and variance over (cell, method, seed), a cell being one of each axis."""
-    some = ((100, 400), (0.0, 0.4), (16, 128), (0.0, 0.3))
+    some = ((100, 400), (0.0, 0.4), (16, 64), (0.0, 0.3))
     all_axes = scale.choose(
         smoke=((60,), (0.0, 0.4), (8,), (0.0, 0.3)), quick=some,
         thorough=((100, 200, 400), (0.0, 0.2, 0.4), (16, 64, 256), (0.0, 0.3)),
@@ -60,7 +60,7 @@ def measure(scale: Scale) -> xr.Dataset:
     )  # fmt: skip
     own = seeds(scale, scale.choose(smoke=2, quick=3, thorough=8, full=12))
     draws = scale.choose(smoke=2, quick=2, full=6)
-    steps = scale.choose(smoke=4, quick=160, full=320)  # in every cell, whatever its size
+    steps = scale.choose(smoke=4, quick=120, thorough=160, full=320)  # in every cell, whatever its size
     places = list(product(*all_axes))
     cells = []
     for n, noise, width, pixels in places:

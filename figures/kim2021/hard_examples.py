@@ -26,7 +26,7 @@ WHERE = "overconfident digits"
 
 def measure(scale: Scale) -> xr.Dataset:
     """Gradients of quarters of the samples over (quarter, epoch, seed)."""
-    parts = overconfident(scale, quick=8, thorough=60).comparison.in_parts(8)
+    parts = overconfident(scale, quick=6, thorough=60).comparison.in_parts(8)
     return xr.concat(scale.map(measure_hard_examples, [HardExamples(p) for p in parts]), dim="seed")
 
 

@@ -31,7 +31,7 @@ def configurations(scale: Scale) -> list[MatchedConfig]:
     At full scale, every ε at every width and depth.
     """
     problems = scale.choose(smoke=PROBLEMS[1:3], quick=PROBLEMS, full=PROBLEMS)
-    draws = scale.choose(smoke=2, quick=3, thorough=6, full=20)
+    draws = scale.choose(smoke=2, quick=2, thorough=6, full=20)
     every = scale.choose(smoke=EPSILONS[1:3], quick=EPSILONS, full=FINE)
     widths = scale.choose(smoke=(32, 64), quick=(32, 128, 512), full=WIDE)
     if scale.name != "full":
@@ -51,7 +51,7 @@ def configurations(scale: Scale) -> list[MatchedConfig]:
         )
         for middle in (every[-1] if scale.name == "smoke" else MIDDLE,)
         for data, noise in problems
-        for draw in range(min(draws, 2) if scale.name != "full" else draws)
+        for draw in range(draws if scale.name == "full" else draws // 2)
     ]
 
 

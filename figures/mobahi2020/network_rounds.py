@@ -40,7 +40,7 @@ def data_sets(scale: Scale) -> set[str]:
 def configs(scale: Scale) -> list[RoundsConfig]:
     """Both losses, noisy and clean digits; at full scale also the paper's networks, a job of its own a seed."""
     first = 1000 * scale.seed
-    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=10, thorough=40, full=20)))
+    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=6, thorough=40, full=20)))
     digits = [
         RoundsConfig(
             loss,

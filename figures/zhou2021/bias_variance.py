@@ -44,14 +44,14 @@ HUES = dict(zip((CE, KD, WSL, SAME, THREE), (*COLOURS[:3], COLOURS[1], COLOURS[0
 
 def measure(scale: Scale) -> xr.Dataset:
     """Noise, bias, variance and loss over (method, epoch, seed)."""
-    setting = overconfident(scale, quick=4, thorough=12)
+    setting = overconfident(scale, quick=3, thorough=12)
     size = scale.choose(smoke=60, quick=300, full=300)
     configs = []
     for part in setting.comparison.in_parts(2):
         problems = replace(part.problems, n_train=4 * size, n_validation=50, n_test=scale.choose(
             smoke=100, quick=500, full=500))  # fmt: skip
         own = replace(part, problems=problems, learning_rate=0.02)
-        draws = scale.choose(smoke=2, quick=5, thorough=8, full=20)
+        draws = scale.choose(smoke=2, quick=4, thorough=8, full=20)
         configs.append(BiasVariance(own, LEARNERS, draws, n_draw=size, n_teacher=size))
     return xr.concat(scale.map(measure_bias_variance, configs), dim="seed", data_vars="minimal")
 
