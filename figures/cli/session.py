@@ -71,7 +71,8 @@ def reproduce(
         if earlier:
             console.print(f"{earlier} more from earlier runs into this folder are in the report too.")
         console.print("Report:", str(folder / "report.html"), soft_wrap=True, markup=False, highlight=False)
-    finish(chosen, outcomes, f"What is finished is kept in {folder}. To go on, run the same command again:")
+    kept = f"What is finished is kept in {folder}. To go on, run the same command again:"
+    finish(chosen, outcomes, kept, quiet=quiet or as_json)
 
 
 def verify(
@@ -84,7 +85,8 @@ def verify(
     if not quiet and not as_json:
         console.print(claims_table([claim for outcome in outcomes for claim in outcome.claims]))
     show(outcomes, run, as_json=as_json)
-    finish(chosen, outcomes, "Nothing was written, and nothing is kept. To start again:")
+    kept = "Nothing was written, and nothing is kept. To start again:"
+    finish(chosen, outcomes, kept, quiet=quiet or as_json)
 
 
 def make_scale(name: str, *, seed: int, device: str, jobs: int, cache: Path | None) -> Scale:
@@ -159,7 +161,7 @@ def show(outcomes: list[Outcome], scale: Scale, *, as_json: bool) -> None:
             console.print(line, highlight=False, soft_wrap=True)
 
 
-def finish(chosen: list[Artefact], outcomes: list[Outcome], kept: str) -> None:
+def finish(chosen: list[Artefact], outcomes: list[Outcome], kept: str, *, quiet: bool) -> None:
     """Exit with the code that the outcomes call for; say what is kept of an interrupted run."""
     if len(outcomes) < len(chosen):
         errors.print(
@@ -169,6 +171,9 @@ def finish(chosen: list[Artefact], outcomes: list[Outcome], kept: str) -> None:
         )
         raise typer.Exit(130)
     failed = [c for o in outcomes for c in o.claims if c.kind == "theorem" and c.verdict == "fails"]
+    for outcome in outcomes:
+        if outcome.error and quiet:  # else it was said as soon as it happened
+            errors.print(outcome_line(outcome), highlight=False)
     for claim in failed:
         errors.print(f"[red]theorem {claim.id} {claim.verdict}[/] in {claim.artefact}: {claim.statement}")
     if failed or any(outcome.error for outcome in outcomes):

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
-import jinja2
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...theory import LabelErrors
+from ...theory.base.validation import Array
+from ...theory.estimators.label_fit import ROUNDS
+from ...theory.labels.confident_joint import contradiction
 from ..style import BOUND, COLOURS, MEASURED, house_style, new_figure
+from .pages import inline, page
 
-_TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
+# Neighbours that are shown with a label.
+NEIGHBOURS = 5
 # Beyond so many classes their numbers are no longer written into the matrix.
 _MOST_NUMBERS = 12
 _MOST_REASONS = 8
+# Labels that a page holds, those whose reasons it holds, and features that it shows of a row.
+_MOST_LABELS = 5000
+_MOST_EXPLAINED = 100
+_MOST_FEATURES = 6
+_COLUMNS = {
+    "row": "row", "given": "given", "suggested": "suggested", "score": "suspicion", "confidence": "confidence",
+}  # fmt: skip
 
 
 def render_labels(
-    result: dict[str, Any], summary: list[tuple[str, str]], found: LabelErrors, name: str
+    result: dict[str, Any],
+    summary: list[tuple[str, str]],
+    found: LabelErrors,
+    name: str,
+    features: pd.DataFrame | None = None,
 ) -> str:
     """Render the page.
 
@@ -34,19 +50,81 @@ def render_labels(
     found : LabelErrors
     name : str
         Of the file.
+    features : DataFrame, optional
+        What is shown of each sample beside its label.
     """
     with house_style():
         picture = io.BytesIO()
         draw_labels(result, found).savefig(picture, format="png", dpi=130)
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return templates.get_template("labels.html.j2").render(
+    return page("labels.html.j2").render(
         name=name,
+        version=version("selfdistill"),
         result=result,
         summary=summary,
+        columns=_COLUMNS,
+        data=page_data(found, features, len(result["errors"])),
         picture=base64.b64encode(picture.getvalue()).decode("ascii"),
+        style=inline("report.css"),
+        script=inline("labels.js"),
     )
+
+
+def page_data(found: LabelErrors, features: pd.DataFrame | None, explained: int) -> dict[str, Any]:
+    """What the page shows: every label after each number of rounds, and the reasons for the most suspicious ones.
+
+    Parameters
+    ----------
+    found : LabelErrors
+    features : DataFrame or None
+    explained : int
+        At least so many labels are shown with their reasons.
+    """
+    chosen = found.ranking[:_MOST_LABELS]
+    names = [] if features is None else [str(name) for name in features.columns[:_MOST_FEATURES]]
+    worst = chosen[: max(explained, _MOST_EXPLAINED)]
+    return {
+        "classes": [str(c) for c in found.classes],
+        "rows": [int(i) + 1 for i in chosen],
+        "given": found.given[chosen].tolist(),
+        "chosen": found.rounds,
+        "rounds": [_after(found, t, chosen) for t in sorted({*ROUNDS, found.rounds})],
+        "names": names,
+        "features": [] if features is None else [_shown(features, i) for i in chosen],
+        "neighbours": [_neighbours(found, int(i), features) for i in worst],
+        "left_out": len(found.given) - len(chosen),
+    }
+
+
+def _after(found: LabelErrors, rounds: int, chosen: Array) -> dict[str, Any]:
+    """Scores and suggestions of the same fit after another number of rounds."""
+    p = found.fit.probabilities_after(found.given, rounds)
+    scores, other = contradiction(p, found.given)
+    suggested = np.where(scores > 0, other, found.given)
+    confidence = p[np.arange(len(p)), suggested]
+    return {
+        "rounds": rounds,
+        "scores": scores[chosen].round(6).tolist(),
+        "suggested": suggested[chosen].tolist(),
+        "confidence": confidence[chosen].round(6).tolist(),
+    }
+
+
+def _neighbours(found: LabelErrors, sample: int, features: pd.DataFrame | None) -> list[dict[str, Any]]:
+    why = found.explain(sample, NEIGHBOURS)
+    labels = found.given[why.neighbours]
+    return [
+        {
+            "row": int(i) + 1, "label": int(label), "weight": round(float(weight), 6),
+            **({} if features is None else {"features": _shown(features, i)}),
+        }
+        for i, label, weight in zip(why.neighbours, labels, why.weights, strict=True)
+    ]  # fmt: skip
+
+
+def _shown(features: pd.DataFrame, row: int) -> list[str]:
+    """The first features of a row, as text."""
+    values = features.iloc[int(row), :_MOST_FEATURES]
+    return [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
 
 
 def draw_labels(result: dict[str, Any], found: LabelErrors) -> Figure:

@@ -19,14 +19,12 @@ from ..artefact import write_atomically, write_text
 from .attended import attended
 from .files import Source, TextFormat, listed, open_file
 from .kernels import KERNELS
-from .label_page import render_labels
+from .label_page import NEIGHBOURS, render_labels
 from .options import DataFile, Decimal, Drop, Encoding, Features, Separator
 from .outputs import PAGES, Page, check_output
 from .tables import check_known, feature_array, split_names
 
 OUTPUTS = (".csv", ".tsv", ".parquet")
-# Neighbours that are shown with a label.
-NEIGHBOURS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +259,8 @@ def errors_table(result: OwnLabels) -> RichTable:
 
 
 def _write_page(path: Path, result: OwnLabels) -> None:
-    write_text(path, render_labels(result.to_json(), summary(result), result.found, result.name))
+    shown = None if result.table is None else result.table[list(result.features)]
+    write_text(path, render_labels(result.to_json(), summary(result), result.found, result.name, shown))
 
 
 def _write_table(path: Path, result: OwnLabels) -> None:

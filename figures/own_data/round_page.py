@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import io
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from ...theory import Spectrum
 from ...theory.estimators.selection import left_out_noise_variance
 from ..style import house_style
 from .analysis import OwnRounds, left_out_errors
+from .pages import inline, page
 from .picture import draw_rounds
 
-TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
 # Leaving every sample out of every round takes a product with the eigenvectors a round.
 _MOST_LEFT_OUT = 4000
 _MOST_ROWS = 500
@@ -62,19 +59,6 @@ def render_rounds(result: OwnRounds, summary: list[tuple[str, str]], name: str) 
         style=inline("report.css"),
         script=inline("explorer_core.js") + inline("explorer_plot.js") + inline("rounds.js"),
     )
-
-
-def page(template: str) -> jinja2.Template:
-    """A page's template, which escapes whatever a file says."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return templates.get_template(template)
-
-
-def inline(name: str) -> Markup:
-    """Text of a style or script that a page holds."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def page_data(result: OwnRounds) -> dict[str, Any]:

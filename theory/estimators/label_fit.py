@@ -66,6 +66,19 @@ class LabelFit:
         weights[kept] = left_out_weights(self.part, ridge, self.rounds, position, groups=together)
         return weights
 
+    def probabilities_after(self, given: Array, rounds: int) -> Array:
+        """Probabilities of all samples, (n, K), had the last fit made another number of rounds.
+
+        Parameters
+        ----------
+        given : ndarray of int (n,)
+            The labels that were fitted.
+        rounds : int
+        """
+        targets = np.eye(int(given.max()) + 1)[given]
+        ridge = self.ridge * len(self.kept) / int(self.kept.sum())
+        return _judge(self.part, self.points, targets, self.kept, ridge, rounds, self.groups)
+
 
 def fit_labels(
     samples: KernelSamples,

@@ -39,6 +39,18 @@ def test_verify_quiet_prints_the_verdicts_only():
     assert lines[0].endswith("0 fails, 0 undecided")
 
 
+@pytest.mark.parametrize("option", ["--quiet", "--json", None])
+def test_what_breaks_is_said_once_however_quiet(monkeypatch, option):
+    def broken(scale):
+        raise ZeroDivisionError("of a broken figure")
+
+    monkeypatch.setattr("selfdistill.figures.mobahi2020.near_interpolation.measure", broken)
+    result = run("verify", "near_interpolation", *([option] if option else []))
+    assert result.exit_code == 1
+    assert result.stderr.count("mobahi2020.near_interpolation broke") == 1
+    assert "ZeroDivisionError: of a broken figure" in result.stderr
+
+
 def test_reproduce_json_names_its_files(tmp_path):
     result = run("reproduce", "near_interpolation", "--scale", "smoke", "--out", str(tmp_path), "--json")
     (entry,) = json.loads(result.stdout)["artefacts"]

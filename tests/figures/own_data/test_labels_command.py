@@ -73,7 +73,7 @@ def test_what_a_file_says_cannot_break_the_page(run, frame, tmp_path):
     frame["y"] = frame["y"].replace("ant", "<script>alert(1)</script>")
     frame.to_csv(tmp_path / "odd.csv", index=False)
     assert run(tmp_path / "odd.csv", "--target", "y", "--html", tmp_path / "p.html")[0] == 0
-    assert "<script>" not in (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in (tmp_path / "p.html").read_text(encoding="utf-8")
 
 
 def test_arrays_and_groups(rows, frame, tmp_path):
