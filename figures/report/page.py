@@ -27,7 +27,7 @@ from .words import VERDICTS, format_difference, format_number, found, prose, ver
 _PACKAGES = ("selfdistill", "numpy", "scipy", "scikit-learn", "torch", "xarray", "matplotlib")
 _SCALES = {
     "smoke": "the smallest sizes that run, for trying out. Theorems are checked all the same; verdicts on measured "
-    "claims mean little here. Take quick or full for those.",
+    "claims mean little here. Take quick or thorough for those.",
     "quick": "small networks and data, minutes on two cores. Verdicts on measured claims hold for these sizes; the "
     "papers' are those of full.",
     "thorough": "the seeds and networks to decide claims, hours on two cores. Verdicts hold for these sizes.",
@@ -72,6 +72,11 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
         compared_with=commit,
         sampled=[claim for claim in sampled if thorough.find(claim)],
         differing=thorough.differing(sampled),
+        otherwise={
+            claim["anchor"]: claim["thorough"].claim.verdict
+            for claim in claims
+            if claim["thorough"] and claim["thorough"].claim.verdict != claim["verdict"]
+        },
         thorough_commits=thorough.commits(sampled),
         stated={id: stated[id] for id in dict.fromkeys(c["id"] for c in claims) if id in stated},
         notation=notation(),
