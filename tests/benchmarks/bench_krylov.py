@@ -1,4 +1,4 @@
-"""All rounds to collapse through a few products, against the full factorisation and against refitting."""
+"""What products with the gram cost: memory, bandwidth, kernels that are never stored, many problems at once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.optimize
-from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
 from selfdistill.theory import Spectrum, collapse_rounds_grid, distill_to_tolerance
 from selfdistill.theory.spectra import gram_products as products
 
-from .measure import DIMENSIONS, GAMMA, alone, interleaved, problem, rbf_gram, timed
+from .measure import GAMMA, alone, interleaved, problem, rbf_gram, timed
 
 EPSILON = 0.2  # a little above the noise's variance of 0.09; the targets' variance is 1.5
 TOLERANCE = 1e-8
@@ -26,32 +23,6 @@ REPEATS = 3
 def solve(gram: Any, y: np.ndarray) -> Any:
     """All rounds to collapse on a given gram."""
     return distill_to_tolerance(Spectrum.krylov(gram, y, tolerance=TOLERANCE), EPSILON)
-
-
-def bisection_fits(gram: np.ndarray, y: np.ndarray, multipliers: np.ndarray) -> tuple[float, int]:
-    """Seconds of one KernelRidge fit with its training error, and the fits that bisection would make.
-
-    Running the loop itself would take half an hour, so its fits are counted on a small gram of the same
-    kernel (the same tolerance on c, the same number of rounds) and one is timed on the large gram.
-    """
-    n = len(y)
-
-    def error(alpha: float, kernel: np.ndarray, targets: np.ndarray) -> float:
-        fitted = KernelRidge(kernel="precomputed", alpha=alpha).fit(kernel, targets).predict(kernel)
-        return float(np.mean((fitted - targets) ** 2)) - EPSILON
-
-    seconds, _ = timed(lambda: error(n * multipliers[0], gram, y))
-    x, targets = problem(200)
-    small, fits = rbf_gram(x), 0
-    for _ in multipliers:
-        if np.mean(targets**2) <= EPSILON:
-            break
-        alpha, result = scipy.optimize.bisect(
-            error, 1e-9, 1e6, args=(small, targets), rtol=TOLERANCE, xtol=1e-300, full_output=True
-        )
-        fits += result.function_calls
-        targets = KernelRidge(kernel="precomputed", alpha=alpha).fit(small, targets).predict(small)
-    return seconds, fits
 
 
 def stored(n: int) -> dict[str, Any]:
@@ -113,36 +84,6 @@ def read_bandwidth(array: np.ndarray, workers: int) -> float:
     return array.nbytes / best
 
 
-def against_eigh(n: int) -> list[dict[str, Any]]:
-    """The two speed rows on one gram, in one run."""
-    x, y = problem(n)
-    gram = rbf_gram(x)
-    solve(gram, y)  # threads and code are warm for both sides
-    run = solve(gram, y)
-    ours, eigh = interleaved(
-        [partial(solve, gram, y), partial(scipy.linalg.eigh, gram, driver="evd")], REPEATS
-    )
-    exact = distill_to_tolerance(Spectrum.from_gram(gram, y), EPSILON)
-    error = float(np.abs(run.multipliers / exact.multipliers - 1).max())
-    assert run.rounds == exact.rounds
-    assert error < TOLERANCE
-    one_fit, fits = bisection_fits(gram, y, run.multipliers)
-    work = f"all {run.rounds} rounds to collapse, RBF gram n={n}, d={DIMENSIONS}, float64"
-    return [
-        {
-            "work": work, "rival": "scipy.linalg.eigh (divide and conquer)", "ours_seconds": ours,
-            "rival_seconds": eigh, "ratio": eigh / ours, "at_least": 15.0,
-            "note": f"{run.spectrum.products} products; multipliers to {error:.0e}, estimated "
-            f"{run.spectrum.error.multipliers:.0e}; medians of {REPEATS}, interleaved",
-        },
-        {
-            "work": work, "rival": "KernelRidge with bisection for c", "ours_seconds": ours,
-            "rival_seconds": one_fit * fits, "ratio": one_fit * fits / ours, "at_least": 300.0,
-            "note": f"{fits} fits of {one_fit:.2g} s (one timed, their number counted on 200 points)",
-        },
-    ]  # fmt: skip
-
-
 def bandwidth(n: int) -> dict[str, Any]:
     """Products per second against the memory bandwidth of the same run."""
     gram = rbf_gram(problem(n)[0])
@@ -186,9 +127,7 @@ def phase_diagram() -> dict[str, Any]:
 
 def run() -> list[dict[str, Any]]:
     """Rows of the table."""
-    rows = against_eigh(5000)
-    rows += [bandwidth(10_000), phase_diagram()]
-    rows.append(memory(20_000))
+    rows = [bandwidth(10_000), phase_diagram(), memory(20_000)]
     result, peak = alone(streamed, 50_000)
     rows.append(
         {

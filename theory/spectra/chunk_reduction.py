@@ -20,6 +20,7 @@ from ..base.validation import Array, InputError, as_matrix, as_targets
 from .memory_cost import features_cost, require_memory
 
 _EPS = float(np.finfo(np.float64).eps)
+_CHUNK_BYTES = 2**26
 # Ratio of squared singular values down to which one reading gives them to 1e-11.
 _ONE_READING = 1e-5
 
@@ -142,9 +143,7 @@ def as_chunks(features: Any) -> Chunks:
         If they are neither, or have no known shape.
     """
     if isinstance(features, Sequence) and not isinstance(features, str):
-        parts = [
-            as_matrix(part, "each chunk of features").astype(np.float64, copy=False) for part in features
-        ]
+        parts = [_as_chunk(part) for part in features]
         widths = [part.shape[1] for part in parts]
         if len(set(widths)) != 1:
             raise InputError(
@@ -153,7 +152,7 @@ def as_chunks(features: Any) -> Chunks:
             )
         return ArrayChunks(tuple(parts))
     if isinstance(features, np.ndarray):
-        return as_chunks([features])
+        return as_chunks(_cut(features) if features.ndim == 2 else [features])
     if not hasattr(features, "to_delayed"):
         raise InputError(
             f"features in chunks must be a sequence of arrays or a Dask array; got {type(features).__name__}."
@@ -164,6 +163,20 @@ def as_chunks(features: Any) -> Chunks:
             "For a Dask data frame use .to_dask_array(lengths=True)."
         )
     return DaskChunks(features.rechunk({1: features.shape[1]}))
+
+
+def _as_chunk(part: Any) -> Array:
+    """Return a chunk in its own precision, unread where it is a file: the sums show what is not finite."""
+    ready = isinstance(part, np.ndarray) and not np.ma.isMaskedArray(part) and part.dtype.kind == "f"
+    if ready and part.ndim == 2 and 0 not in part.shape:
+        return part
+    return as_matrix(part, "each chunk of features")
+
+
+def _cut(features: Array) -> list[Array]:
+    """Rows of one array, a file of any size perhaps, in chunks that each fit in memory."""
+    rows = max(1, _CHUNK_BYTES // (8 * max(1, features.shape[1])))
+    return [features[at : at + rows] for at in range(0, len(features), rows)] or [features]
 
 
 def columns_of(targets: Any, n_samples: int) -> tuple[Array, bool]:
@@ -248,8 +261,9 @@ def _moments(block: Array, rows: Array) -> Parts:
     """``FᵀF`` (one triangle computed, both filled) and ``FᵀY`` of one chunk."""
     block = np.ascontiguousarray(block, dtype=np.float64)
     # Reading the row-major chunk as its transpose costs no copy.
-    lower = scipy.linalg.blas.dsyrk(1.0, block.T, lower=1)
-    return np.tril(lower) + np.tril(lower, -1).T, block.T @ rows
+    with np.errstate(over="ignore", invalid="ignore"):  # said of all the chunks at once
+        lower = scipy.linalg.blas.dsyrk(1.0, block.T, lower=1)
+        return np.tril(lower) + np.tril(lower, -1).T, block.T @ rows
 
 
 def _projected_moments(block: Array, rows: Array, directions: Array) -> Parts:

@@ -221,8 +221,9 @@ class Spectrum(TargetMeasure):
 
         Parameters
         ----------
-        features : sequence of arrays (n_i, p), or dask.array (n, p)
-            Chunks of rows, all with the same columns.
+        features : sequence of arrays (n_i, p), array (n, p), or dask.array (n, p)
+            Chunks of rows, all with the same columns; one array is cut, so that a file opened with
+            ``numpy.load(path, mmap_mode="r")`` is never whole in memory. Sums are made in float64.
         targets : array (n,) or (n, k), NumPy or Dask
 
         Raises

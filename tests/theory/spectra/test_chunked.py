@@ -138,3 +138,19 @@ def test_bad_chunks_are_refused(problem, monkeypatch):
     monkeypatch.setattr("selfdistill.theory.spectra.memory_cost.available_memory", lambda: 1000)
     with pytest.raises(TooLargeError, match="fewer"):
         Spectrum.from_chunks(da.from_array(features), y)
+
+
+def test_a_file_is_cut_and_stays_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("selfdistill.theory.spectra.chunk_reduction._CHUNK_BYTES", 8 * 5 * 64)
+    rng = np.random.default_rng(3)
+    features, y = rng.standard_normal((300, 5)).astype(np.float32), rng.standard_normal(300)
+    np.save(tmp_path / "features.npy", features)
+    opened = np.load(tmp_path / "features.npy", mmap_mode="r")
+    spectrum = Spectrum.from_chunks(opened, y)
+    parts = spectrum.basis.chunks.parts
+    assert [len(part) for part in parts] == [64, 64, 64, 64, 44]
+    assert all(part.dtype == np.float32 and np.shares_memory(part, opened) for part in parts)
+    exact = Spectrum.from_features(features.astype(np.float64), y)
+    np.testing.assert_allclose(spectrum.eigenvalues, exact.eigenvalues[-5:], rtol=1e-12)
+    with pytest.raises(InputError, match="NaN or infinite"):
+        Spectrum.from_chunks(np.where(features > 2, np.inf, features), y)
