@@ -217,10 +217,6 @@ def reduce_chunks(chunks: Chunks, columns: Array) -> Reduction:
     n, p = chunks.shape
     require_memory(features_cost(p, columns.shape[1], max(chunks.rows), n))
     small, right = chunks.total(_moments, columns)
-    if not (np.isfinite(small).all() and np.isfinite(right).all()):
-        raise InputError(
-            "features have NaN or infinite values (or squares that overflow). Remove them first."
-        )
     squares, vectors = scipy.linalg.eigh(small, driver="evd", overwrite_a=True, check_finite=False)
     floor = 4 * p * _EPS * float(squares[-1])
     if squares[0] < _ONE_READING * squares[-1]:
@@ -261,9 +257,12 @@ def _moments(block: Array, rows: Array) -> Parts:
     """``FᵀF`` (one triangle computed, both filled) and ``FᵀY`` of one chunk."""
     block = np.ascontiguousarray(block, dtype=np.float64)
     # Reading the row-major chunk as its transpose costs no copy.
-    with np.errstate(over="ignore", invalid="ignore"):  # said of all the chunks at once
-        lower = scipy.linalg.blas.dsyrk(1.0, block.T, lower=1)
-        return np.tril(lower) + np.tril(lower, -1).T, block.T @ rows
+    lower = np.tril(scipy.linalg.blas.dsyrk(1.0, block.T, lower=1))
+    if not np.isfinite(lower).all():
+        raise InputError(
+            "features have NaN or infinite values (or squares that overflow). Remove them first."
+        )
+    return lower + np.tril(lower, -1).T, block.T @ rows
 
 
 def _projected_moments(block: Array, rows: Array, directions: Array) -> Parts:
