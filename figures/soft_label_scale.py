@@ -172,17 +172,28 @@ def paired(table: xr.Dataset, metric: str, name: str, rival: str) -> npt.NDArray
     return values(table, metric, name) - values(table, metric, rival)
 
 
-def dots(axes: Axes, data: xr.Dataset, metric: str, *, scale: float = 1.0) -> None:
-    """Mean and 95 % interval of each student (rows), in each setting (colours)."""
+def above(table: xr.Dataset, metric: str, rival: str) -> xr.DataArray:
+    """A metric of all students less one student's, seed by seed: what a split does to all of them falls out."""
+    values = table[metric]
+    return values - values.sel({rows_of(table): rival}, drop=True)
+
+
+def dots(axes: Axes, data: xr.Dataset, metric: str, *, scale: float = 1.0, against: str = "") -> None:
+    """Mean and 95 % interval of each student (rows), in each setting (colours).
+
+    Against a student, the differences from it, seed by seed; its own mean then stands in the legend.
+    """
     axis = rows_of(data)
     names = list(data[axis].values)
     n = data.sizes["setting"]
     for i, (name, table) in enumerate(tables(data)):
-        measured = scale * np.asarray(table[metric].transpose("seed", axis), float)
+        level = f" ({against}: {scale * values(table, metric, against).mean():.3g})" if against else ""
+        shown = above(table, metric, against) if against else table[metric]
+        measured = scale * np.asarray(shown.transpose("seed", axis), float)
         rows = np.array([names.index(row) for row in table[axis].values])  # a setting need not have all
         axes.errorbar(
             measured.mean(axis=0), rows + 0.6 / n * (i - (n - 1) / 2), xerr=t_half_width(measured), fmt="o",
-            markersize=4, capsize=2, color=COLOURS[i], label=name,
+            markersize=4, capsize=2, color=COLOURS[i], label=name + level,
         )  # fmt: skip
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)

@@ -145,8 +145,9 @@ def draw(data: xr.Dataset) -> Figure:
         scatter.set(
             xlabel="overconfidence of cross-entropy, points", ylabel="change by soft labels", title=words
         )
-        _map(first, data, metric, factor, more, ("label_noise", "n_train"))
-        _map(second, data, metric, factor, more, ("pixel_noise", "width"))
+        for panel, sides in ((first, ("label_noise", "n_train")), (second, ("pixel_noise", "width"))):
+            _map(panel, data, metric, factor, more, sides)
+            panel.set_title(f"{SD}: {words.split(',')[0]}")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
@@ -185,4 +186,4 @@ def _map(
                       fontweight="bold" if sure else "normal")  # fmt: skip
     axes.set_xticks(range(len(x)), [f"{v:g}" for v in x])
     axes.set_yticks(range(len(y)), [f"{v:g}" for v in y])
-    axes.set(xlabel=LABELS[sides[0]], ylabel=LABELS[sides[1]], title=f"{SD}: {metric}")
+    axes.set(xlabel=LABELS[sides[0]], ylabel=LABELS[sides[1]])

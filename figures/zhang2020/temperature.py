@@ -3,9 +3,9 @@
 A hundred classes. Left, the mean entropy of teachers' outputs on their own training samples, softened by a
 temperature, which must rise with it. Middle, confidence diversity, the spread of the labels' probabilities over
 samples, which sets a teacher apart from label smoothing; it must fall in the end, as all outputs turn uniform.
-Right, accuracy and NLL of students: by self-distillation, where only the teacher is tempered, and by Hinton's loss,
-where the student is tempered too and learns no softer outputs. Grey: cross-entropy. Means with 95 % intervals over
-seeds.
+Right, accuracy and NLL of students above those of cross-entropy on the same split: by self-distillation, where only
+the teacher is tempered, and by Hinton's loss, where the student is tempered too and learns no softer outputs. The
+axis of the NLL is linear up to 0.1 and logarithmic beyond. Means with 95 % intervals over seeds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..scale import Scale
 from ..soft_label_claims import CE, explained, fits, regime
 from ..soft_label_scale import values
 from ..soft_label_studies import temperatures
-from ..style import BOUND, COLOURS, band, new_figure, possible
+from ..style import BOUND, COLOURS, band, new_figure
 
 WHERE = "a hundred classes"
 METHODS = ("self-distillation", "distillation")
@@ -101,22 +101,29 @@ def draw(data: xr.Dataset) -> Figure:
     figure, axes = new_figure(4, width=3.5)
     for panel, metric, label in zip(
         axes[0], ("taught_uncertainty", "taught_diversity", "accuracy", "nll"),
-        ("teacher's uncertainty, nats", "teacher's confidence diversity, nats", "student's test accuracy",
-         "student's NLL, nats"), strict=True,
+        ("teacher's uncertainty, nats", "teacher's confidence diversity, nats",
+         "student's accuracy above cross-entropy's, points", "student's NLL above cross-entropy's, nats"), strict=True,
     ):  # fmt: skip
         for i, method in enumerate(METHODS):
             if i and metric.startswith("taught"):
                 continue  # the same teachers
             taus, table = by_temperature(data, method, metric)
-            colour = "black" if metric.startswith("taught") else COLOURS[i]
-            band(panel, taus, table, color=colour, marker="o", markersize=3, label=method)
-        if metric in data and not metric.startswith("taught"):
-            alone = np.repeat(np.asarray(data[metric].sel(student=CE), float)[:, None], 2, axis=1)
-            band(panel, [taus[0], taus[-1]], alone, color=BOUND, linestyle="--", label=CE)
+            if metric.startswith("taught"):
+                band(panel, taus, table, color="black", marker="o", markersize=3)
+                continue
+            gains = (100 if metric == "accuracy" else 1) * (
+                np.asarray(table) - values(data, metric, CE)[:, None]
+            )
+            band(panel, taus, gains, color=COLOURS[i], marker="o", markersize=3, label=method)
+        if not metric.startswith("taught"):
+            panel.axhline(0, color=BOUND, linestyle="--", label=CE)
+        if metric == "nll":
+            panel.set_yscale("symlog", linthresh=0.1)
+            panel.set_yticks([-0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1])
+            panel.yaxis.set_major_formatter("{x:g}")
         panel.set(xlabel="temperature τ", ylabel=label, xscale="log")
         panel.set_xticks(taus, [f"{tau:g}" for tau in taus])
         panel.minorticks_off()
-    possible(axes[0, 2])
     handles, labels = axes[0, 2].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

@@ -5,8 +5,8 @@ student is surer of the label than its teacher (first reading), or on which what
 outweighs the label's own part (second reading). A hundred classes, Hinton's distillation with weight 0.9. Left, at
 one temperature (4), students of teachers that were trained with label smoothing of several strengths: accuracy
 against the share of regularization samples at the end of training, one point a strength. Middle, that share over
-temperatures. Right, accuracy above that of cross-entropy with all samples, and with plain cross-entropy on those. Means
-with 95 % intervals over seeds.
+temperatures. Right, with all samples, and with plain cross-entropy on those. Accuracies are those above cross-entropy's
+on the same split. Means with 95 % intervals over seeds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def measure(scale: Scale) -> xr.Dataset:
     """Students of smoothed teachers, and of one teacher over temperatures, with and without such samples."""
     sweep = temperatures(scale)
     kept = [s for s in sweep["student"].values if str(s).startswith(("distillation", WITHOUT, CE))]
-    return xr.concat([smoothed_teachers(scale), sweep.sel(student=kept)], dim="student")
+    return xr.concat([smoothed_teachers(scale), sweep.sel(student=kept)], dim="student", join="inner")
 
 
 def of_smoothed(data: xr.Dataset, metric: str, role: str = "student") -> xr.DataArray:
@@ -88,20 +88,20 @@ def draw(data: xr.Dataset) -> Figure:
     """Accuracy against the share, the share over temperatures, and accuracy without the samples."""
     figure, axes = new_figure(3, width=4.2, height=3.7)
     against, shares, dropped = axes[0]
-    accuracy = of_smoothed(data, "accuracy")
+    accuracy = 100 * (of_smoothed(data, "accuracy") - data["accuracy"].sel(student=CE, drop=True))
     for i, (reading, words) in enumerate(READINGS.items()):
         share = of_smoothed(data, f"share_{reading}")
         x, y = np.asarray(share.mean("seed")), np.asarray(accuracy.mean("seed"))
         against.errorbar(x, y, yerr=t_half_width(np.asarray(accuracy)), xerr=t_half_width(np.asarray(share)),
                          fmt="o-", markersize=4, capsize=2, color=COLOURS[i], linewidth=1, label=words)  # fmt: skip
         for name, *place in zip(share["student"].values, x, y, strict=True) if i else ():
-            against.annotate(str(name).removeprefix("student "), place, textcoords="offset points", xytext=(4, 5),
+            against.annotate(str(name).removeprefix("student "), place, textcoords="offset points", xytext=(4, -10),
                              fontsize=7)  # fmt: skip
         taus, table = by_temperature(data, "distillation", f"share_{reading}")
         band(shares, taus, table, color=COLOURS[i], marker="o", markersize=3, label=words)
     for i, (method, words) in enumerate((("distillation", "all samples"), (WITHOUT, WITHOUT))):
         taus, table = by_temperature(data, method, "accuracy")
-        gains = np.asarray(table, float) - values(data, "accuracy", CE)[:, None]
+        gains = 100 * (np.asarray(table, float) - values(data, "accuracy", CE)[:, None])
         band(
             dropped,
             taus * (0.98 + 0.04 * i),
@@ -114,12 +114,15 @@ def draw(data: xr.Dataset) -> Figure:
     dropped.axhline(0, color=BOUND, linestyle="--", label=CE)
     against.set(
         xlabel="share of regularization samples",
-        ylabel="test accuracy",
+        ylabel="test accuracy above cross-entropy's, points",
         title="Teachers smoothed by 0 … 0.3, τ = 4",
+        xscale="log",
     )
-    possible(against)
+    against.set_xticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
+    against.minorticks_off()
+    against.axhline(0, color=BOUND, linestyle="--", label=CE)
     shares.set(ylabel="share of training samples", title="Over temperatures")
-    dropped.set(ylabel="test accuracy above cross-entropy's", title="Without them")
+    dropped.set(ylabel="test accuracy above cross-entropy's, points", title="Without them")
     possible(shares)
     for panel in (shares, dropped):
         panel.set(xlabel="temperature τ", xscale="log")
