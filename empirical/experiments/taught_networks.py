@@ -1,4 +1,4 @@
-"""Networks taught by networks: generations on their own outputs, students of every weight, weak and strong teachers.
+"""Networks taught by networks: generations on their own outputs, and students of every weight.
 
 Small perceptrons with squared error on one-hot digits whose training targets carry Gaussian noise, so that the closed
 forms past the papers can be asked of them. Every unit is one split of the data.
@@ -21,7 +21,6 @@ from ..training.members import TrainingConfig, squared_error, train
 
 PIPELINES = ("self-distillation", "replaced", "accumulated", "half real")
 STUDENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-TEACHING = ("weak teaches strong", "strong teaches weak")
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,6 @@ class TaughtNetworks:
     n_train, n_test : int
     width : int
         Of the hidden layer.
-    narrow : int
-        Width of the weak network.
     generations : int
     noise : float
         Standard deviation of the noise of a target, and of that of every read-out of outputs.
@@ -47,7 +44,6 @@ class TaughtNetworks:
     n_train: int = 200
     n_test: int = 600
     width: int = 64
-    narrow: int = 6
     generations: int = 6
     noise: float = 0.5
     epochs: int = 40
@@ -55,7 +51,7 @@ class TaughtNetworks:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("n_train", "n_test", "width", "narrow", "generations", "epochs"):
+        for name in ("n_train", "n_test", "width", "generations", "epochs"):
             check_count(getattr(self, name), name)
         check_positive(self.noise, "noise")
         check_nonnegative(self.seed, "seed")
@@ -68,14 +64,13 @@ def measure_taught_networks(config: TaughtNetworks) -> xr.Dataset:
     -------
     xarray.Dataset
         ``distance`` and ``accuracy`` of every pipeline and generation; ``student_error`` measured at every weight,
-        and ``predicted_error`` from the first fit and the pure student alone, with ``best_weight``; ``taught_error``
-        of teacher and student in both directions. Errors are squared distances to the clean one-hot labels of test
-        points, distances those of training points; sums over outputs.
+        and ``predicted_error`` from the first fit and the pure student alone, with ``best_weight``. Errors are squared
+        distances to the clean one-hot labels of test points, distances those of training points; sums over outputs.
     """
     torch.manual_seed(config.seed)
     problem = _Problem(config)
     generations = problem.generations()
-    return xr.merge([generations, problem.weights(), problem.teaching()])
+    return xr.merge([generations, problem.weights()])
 
 
 class _Problem:
@@ -155,20 +150,6 @@ class _Problem:
                 "best_weight": chosen,
             },
             coords={"weight": list(STUDENTS)},
-        )
-
-    def teaching(self) -> xr.Dataset:
-        """A narrow network teaches a wide one, and the reverse."""
-        errors = []
-        for i, (teacher, student) in enumerate(
-            ((self.config.narrow, self.config.width), (self.config.width, self.config.narrow))
-        ):
-            fitted, tested = self.fit(self.labels[None], teacher, 61 + 2 * i)
-            taught = self.fit(fitted, student, 62 + 2 * i)[1]
-            errors.append([self._error(tested[0], 0), self._error(taught[0], 0)])
-        return xr.Dataset(
-            {"taught_error": (("teaching", "learner"), errors)},
-            coords={"teaching": list(TEACHING), "learner": ["teacher", "student"]},
         )
 
     def _error(self, outputs: Array, start: int) -> float:

@@ -7,6 +7,7 @@ CLAIMED = (
 )
 ORDER = (
     "rounds_that_help",
+    "network_gains",
     "out_of_sample",
     "collapse_phases",
     "mixing_weight",
@@ -17,6 +18,7 @@ ORDER = (
     "gaussian_process",
     "own_outputs",
     "two_kernels",
+    "weak_to_strong",
     "taught_networks",
     "label_precision",
     "label_corruption",

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ...theory import Spectrum, own_outputs
+from ...theory import OwnOutputs, Spectrum, distill, own_outputs, risk_curve
 from ..claim import Claim
 from ..reference import Array
 from ..scale import Scale
@@ -39,15 +39,8 @@ def measure(scale: Scale) -> xr.Dataset:
     gram, truth = problem()
     spectrum = Spectrum.from_gram(gram, truth)
     ridges, shares = np.geomspace(1e-4, 1, side), np.linspace(0, 1, side)
-    risks = np.array(
-        [
-            [
-                [[_ends(spectrum, truth, c, w, s, fresh * s) for w in shares] for c in ridges]
-                for fresh in FRESH
-            ]
-            for s in NOISE
-        ]
-    )
+    parts = np.array([[_ends(spectrum, truth, c, w) for w in shares] for c in ridges])
+    risks = np.array([[parts @ [1, s, fresh * s] for fresh in FRESH] for s in NOISE])
     rng = scale.rng(95)
     checked, simulated, error = [], [], []
     for _ in range(scale.choose(smoke=3, quick=10, full=40)):
@@ -88,11 +81,16 @@ def _distilled(gram: Array, truth: Array, ridge: float, weight: float, rounds: i
     return np.array(risks)
 
 
-def _ends(spectrum: Spectrum, truth: Array, ridge: float, share: float, noise: float, fresh: float) -> Array:
-    run = own_outputs(
-        spectrum, ridge, GENERATIONS, noise, fresh_noise_variance=fresh, real_share=share, real_labels="kept"
-    )
-    return run.risk(truth).risk[[0, -1]]
+def _ends(spectrum: Spectrum, truth: Array, ridge: float, share: float) -> Array:
+    """Bias, and variance a unit of the labels' and of the outputs' noise, of the first and the last fit: (2, 3)."""
+    schedule = OwnOutputs(ridge, GENERATIONS, share, fresh_noise_variance=1.0)
+    run = distill(spectrum, schedule)
+    parts = [
+        risk_curve(run, truth, 0.0).squared_bias,
+        np.mean(run.filters**2, axis=1),
+        run.variances.mean(axis=1),
+    ]
+    return np.array(parts)[:, [0, -1]].T
 
 
 def _refit(

@@ -1,10 +1,9 @@
 """Taught networks: whether perceptrons do as the closed forms say.
 
 Perceptrons with squared error on one-hot digits, whose training targets carry noise; every seed redraws the split.
-Left, generations on their own outputs: distance to the clean labels of the training points. Middle, students of every
+Left, generations on their own outputs: distance to the clean labels of the training points. Right, students of every
 weight on the labels: measured error on test points, and the error that the first fit and the pure student alone
-predict, whose mixtures stand for all students if networks are linear in their targets. Right, a narrow network teaches
-a wide one, and the reverse: error of the student over that of its teacher; below 1 the student is better.
+predict, whose mixtures stand for all students if networks are linear in their targets.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def measure(scale: Scale) -> xr.Dataset:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """C1, B3 and T1, asked of networks."""
+    """C1 and B3, asked of networks."""
     source = "selfdistill.empirical.experiments.taught_networks.measure_taught_networks"
     last = data["distance"].isel(generation=-1)
     growth = last.sel(pipeline="replaced") - data["distance"].isel(generation=0).sel(pipeline="replaced")
@@ -42,7 +41,6 @@ def claims(data: xr.Dataset) -> list[Claim]:
     best = data["student_error"].min("weight").values
     ends = data["student_error"].sel(weight=[0.0, 1.0]).min("weight").values
     middle = data["student_error"].sel(weight=0.5)
-    ratio = data["taught_error"].sel(learner="student") / data["taught_error"].sel(learner="teacher")
     return [
         Claim.from_samples("C1", "Networks on their own outputs with fresh noise move away from the clean labels.",
                            growth, relation="≥", source=source, family="generations"),
@@ -59,17 +57,12 @@ def claims(data: xr.Dataset) -> list[Claim]:
                            "fit's and the pure student's weight (error over theirs).", chosen / ends, relation="≤",
                            predicted=1.0, source=source, family="weights",
                            note=f"over the best of the grid it is {float(np.mean(chosen / best)):.3f}"),
-        *(
-            Claim.from_samples("T1", f"{name}: the student's error is below its teacher's (ratio).", ratio.values[:, i],
-                               relation="≤", predicted=1.0, source=source, family="teaching")
-            for i, name in enumerate(data["teaching"].values)
-        ),
     ]  # fmt: skip
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """Generations, weights and teaching."""
-    figure, axes = new_figure(3, width=4.0, height=3.5)
+    """Generations and weights."""
+    figure, axes = new_figure(2, width=4.4, height=3.6)
     panel = axes[0, 0]
     for i, name in enumerate(data["pipeline"].values):
         band(panel, data["generation"], data["distance"].sel(pipeline=name).transpose("seed", ...), marker="o",
@@ -95,14 +88,4 @@ def draw(data: xr.Dataset) -> Figure:
     panel.plot([], [], color=BOUND, linewidth=0.7, label="estimated best, each seed")
     panel.set(xlabel="weight of the labels", ylabel="error on test points", title="Students of every weight")
     legend_below(panel, 2)
-    panel = axes[0, 2]
-    ratio = (
-        data["taught_error"].sel(learner="student") / data["taught_error"].sel(learner="teacher")
-    ).transpose("seed", "teaching")
-    for i in range(ratio.sizes["teaching"]):
-        panel.plot(np.full(ratio.sizes["seed"], i), ratio[:, i], "o", color=COLOURS[i], alpha=0.5)
-        panel.plot([i - 0.2, i + 0.2], [float(ratio[:, i].mean())] * 2, color=COLOURS[i])
-    panel.axhline(1, color="black", linewidth=1)
-    panel.set_xticks(range(ratio.sizes["teaching"]), labels=list(data["teaching"].values))
-    panel.set(xlim=(-0.5, 1.5), ylabel="error of student over teacher", title="Narrow and wide")
     return figure

@@ -7,7 +7,7 @@ import xarray as xr
 from selfdistill.empirical.experiments.taught_networks import TaughtNetworks, measure_taught_networks
 from selfdistill.theory import InputError
 
-SMALL = TaughtNetworks(n_train=40, n_test=60, width=8, narrow=2, generations=2, epochs=3)
+SMALL = TaughtNetworks(n_train=40, n_test=60, width=8, generations=2, epochs=3)
 
 
 def test_same_seed_same_numbers():
