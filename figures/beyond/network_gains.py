@@ -50,8 +50,8 @@ def _least(earned: Array, counts: Array) -> Array:
     """Least gain over the first rounds, as many as counted (and made) of each; NaN where none is."""
     rounds = np.arange(1, earned.shape[1] + 1)
     counted = np.where(rounds <= counts[:, None], earned, np.nan)
-    none = np.isnan(counted).all(axis=1)
-    return np.where(none, np.nan, np.nanmin(np.where(none[:, None], 0.0, counted), axis=1))
+    least = np.min(np.where(np.isnan(counted), np.inf, counted), axis=1)
+    return np.asarray(np.where(np.isinf(least), np.nan, least))
 
 
 def claims(data: xr.Dataset) -> list[Claim]:

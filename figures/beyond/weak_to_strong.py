@@ -42,8 +42,8 @@ def claims(data: xr.Dataset) -> list[Claim]:
     measured, predicted = kept["measured"], kept["predicted"]
     student, teacher = measured.sel(learner="student"), measured.sel(learner="teacher")
     cells = ("direction", "share")
-    miss = np.abs(predicted.sel(learner="student") / student - 1).mean(cells).values
-    same = np.abs(teacher / student - 1).mean(cells).values
+    miss = abs(predicted.sel(learner="student") / student - 1).mean(cells).values
+    same = abs(teacher / student - 1).mean(cells).values
     ratio = student / teacher
     expected = predicted.sel(learner="student") / predicted.sel(learner="teacher")
     right = ((ratio < 1) == (expected < 1)).mean(cells).values
@@ -91,7 +91,7 @@ def draw(data: xr.Dataset) -> Figure:
     panel.legend(loc="upper left", fontsize="small")
     panel = axes[0, 1]
     ratio = data.sel(learner="student") / data.sel(learner="teacher")
-    labels = []
+    labels: list[str] = []
     for i, direction in enumerate(data["direction"].values):
         for j, share in enumerate(data["share"].values):
             at, here = len(labels), ratio.sel(direction=direction, share=share)
