@@ -38,7 +38,8 @@ from ..conditions import DullRule
 from ..scale import Scale
 from ..style import ACCENT, BOUND, MEASURED, THEORY, band, legend_below, new_figure, possible, rounds_axis
 
-CLASSES, WITHIN, ACROSS, RATE, RIDGE = 4, 0.4, 0.1, 0.55, 1e-3
+# The ridge shrinks as samples grow, which keeps the pace of averaging: two steps, some rounds apart.
+CLASSES, WITHIN, ACROSS, RATE, RIDGE_OF_ALL = 4, 0.4, 0.1, 0.55, 0.03
 NEXT_CLASS, ROUNDS = 0.3, 8
 
 
@@ -55,11 +56,11 @@ def measure(scale: Scale) -> xr.Dataset:
     """Staircase, drawn features, and digits."""
     per_class = scale.choose(smoke=40, quick=100, full=200)
     draws = scale.choose(smoke=3, quick=10, full=30)
-    model = ClusteredFeatures(CLASSES, per_class, WITHIN, ACROSS, RIDGE)
+    model = ClusteredFeatures(CLASSES, per_class, WITHIN, ACROSS, RIDGE_OF_ALL / per_class)
     noise = corruption_matrix("asymmetric", CLASSES, RATE)
     given = corrupt_labels(model.labels(), noise, scale.rng(14, 1), exact=True)
     realised = estimate_corruption(model.labels(), given, CLASSES)
-    ridge = CLASSES * RIDGE  # the linearised softmax is kernel ridge with this penalty
+    ridge = CLASSES * model.ridge  # the linearised softmax is kernel ridge with this penalty
     drawn = []
     for draw in range(draws):
         features = model.draw_features(4 * model.n_samples, scale.rng(14, 2, draw))
@@ -171,8 +172,8 @@ def draw(data: xr.Dataset) -> Figure:
     figure, ((left, right),) = new_figure(2, width=5.0, height=3.8)
     rounds = data["round"].values
     left.step(rounds, data["theory"], where="mid", color=THEORY, label="label averaging")
-    left.plot(rounds, data["solved"], "x", color="black", label="solved on the model's gram")
     band(left, rounds, data["drawn"], color=MEASURED, marker="o", linestyle="", label="drawn features")
+    left.plot(rounds, data["solved"], "x", color="black", zorder=4, label="solved on the model's gram")
     left.axvline(
         float(data["least_rounds"]), color=BOUND, linestyle="--", linewidth=1, label="predicted least rounds"
     )

@@ -43,6 +43,8 @@ def to_host(value: Any) -> Array:
         return np.asarray(value)
     if hasattr(value, "detach"):
         value = value.detach()
+        if str(value.dtype) == "torch.bfloat16":  # NumPy has no such numbers
+            value = value.float()
     return np.asarray(compat.to_device(value, "cpu"))
 
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import to_host
-from ..base.probabilities import as_array
-from ..base.validation import Array, InputError, check_count, check_flag, check_positive
+from ..base.validation import Array, check_count, check_flag, check_positive
 from ..clusters.features import ClusteredFeatures
 from ..labels.confident_joint import confident_joint, contradiction, corruption_from_joint
 from ..labels.noise import corruption_gap
-from ..spectra.memory_cost import Cost, require_memory
 from ..spectra.spectrum import Spectrum
-from .label_fit import ROUNDS, LabelFit, fit_labels
+from .class_labels import as_classes
+from .label_fit import LabelFit, fit_labels
 from .samples import KernelSamples, as_numbers
+
+# Left-out rounds take time that grows with the square of their number, for every setting that is compared.
+_MOST_ROUNDS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,7 @@ def find_label_errors(
     gamma, ridge : float, optional
         Kernel coefficient and penalty; chosen if not given.
     rounds : int, optional
-        Number of rounds; chosen among 1 to 8 if not given.
+        Number of rounds, at most 100; chosen among 1 to 8 if not given.
     groups : array (n,), optional
         Samples that may not vouch for each other, such as pictures of one patient: left out together.
     consensus : int
@@ -203,7 +204,7 @@ def find_label_errors(
     if ridge is not None:
         ridge = check_positive(ridge, "ridge")
     if rounds is not None:
-        rounds = check_count(rounds, "rounds")
+        rounds = check_count(rounds, "rounds", most=_MOST_ROUNDS)
     check_flag(standardize, "standardize")
     samples = _samples(X, kernel, standardize, random_state)
     classes, given = as_classes(labels, len(samples.X))
@@ -253,58 +254,6 @@ def predicted_rounds(spectrum: Spectrum, classes: Array, corruption: Array, ridg
     per_class = max(1, round(n / k))
     model = ClusteredFeatures(k, per_class, within, across, n * ridge / diagonal / (k * k * per_class))
     return model.minimum_rounds(corruption)
-
-
-def as_classes(labels: Any, n: int) -> tuple[Array, Array]:
-    """Classes that occur (K,), and each sample's number among them (n,).
-
-    Raises
-    ------
-    InputError
-        If there is not one label a sample, one is missing, they are no classes, or a class is too small.
-    """
-    values = to_host(as_array(labels, "labels"))
-    if values.shape != (n,):
-        raise InputError(f"labels must have one entry for each of the {n} samples; got shape {values.shape}.")
-    absent = [i for i, v in enumerate(values.tolist()) if v is None or v != v]
-    if absent:
-        raise InputError(
-            f"labels has no value at {len(absent)} of {n} samples (the first at index {absent[0]}). Leave those out."
-        )
-    if values.dtype.kind == "f" and (values != np.floor(values)).any():
-        first = values[values != np.floor(values)][0]
-        raise InputError(
-            f"labels must be classes; {first:g} is no class number. For a quantity there are no wrong labels."
-        )
-    try:
-        classes, given = np.unique(values, return_inverse=True)
-    except TypeError:
-        classes, given = np.unique(values.astype(str), return_inverse=True)
-    counts = np.bincount(given)
-    if len(classes) < 2:
-        raise InputError(f"labels must hold at least two classes; all {n} are {classes[0]!s}.")
-    if counts.min() < 2:
-        alone = classes[counts < 2]
-        names = ", ".join(str(c) for c in alone[:5]) + (", …" if len(alone) > 5 else "")
-        raise InputError(
-            f"every class must have at least two samples: without its only one nothing is known of a class. "
-            f"{len(alone)} of {len(classes)} classes have one ({names}). Leave those samples out, or merge classes."
-        )
-    _check_room(n, len(classes))
-    return classes, given
-
-
-def _check_room(n: int, k: int) -> None:
-    outputs = 8 * n * k * (4 * len(ROUNDS) + 4)
-    require_memory(
-        Cost(
-            "fitting one output a class",
-            outputs,
-            None,
-            0.0,
-            "Merge rare classes, or take a sample of the rows.",
-        )
-    )
 
 
 def _samples(

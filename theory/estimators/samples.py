@@ -23,6 +23,7 @@ from .selection import gammas_around
 DENSE_UP_TO = 5000
 LANDMARKS = 1024
 _MOST_WORDS = 2000
+_LARGEST = 1e140
 # From so many samples a feature on, inner products of features are cheaper than their singular vectors.
 _MANY_TIMES = 4
 
@@ -30,43 +31,59 @@ _MANY_TIMES = 4
 def as_numbers(X: Any, *, standardize: bool = True) -> Array:
     """Samples (n, p) as finite numbers: tables are encoded column by column, tensors fetched from their device.
 
-    Numeric columns are brought to mean 0 and variance 1 (with `standardize`), a column of text with few different
-    entries becomes one column an entry, and one with many its words (TF-IDF).
+    Numeric columns and dates are brought to mean 0 and variance 1 (with `standardize`), a column of text with few
+    different entries becomes one column an entry, and one with many its words (TF-IDF).
 
     Raises
     ------
     InputError
-        If a value is missing, or is neither number nor text.
+        If a value is missing, is neither number nor text, or is too large to be squared.
     """
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return _encode_table(X, standardize)
     values = to_host(X) if is_foreign(X) else X
     array = as_matrix(values, "X").astype(np.float64, copy=False)
+    if np.abs(array).max() > _LARGEST:
+        raise InputError(
+            f"X has a value of {np.abs(array).max():.3g}, too large to be squared. Scale it down."
+        )
     return np.asarray(StandardScaler().fit_transform(array)) if standardize else array
 
 
 def _encode_table(table: Any, standardize: bool) -> Array:
     if 0 in table.shape:
         raise InputError(f"X must be a table with at least one row and column; got shape {table.shape}.")
-    missing = table.isna().any()
+    missing = table.isna().to_numpy()
     if missing.any():
-        name = missing.index[missing.to_numpy()][0]
-        row = int(np.flatnonzero(table[name].isna())[0])
-        raise InputError(f"column {name!r} of X has no value in row {row + 1}. Remove or impute it first.")
-    numbers = [name for name in table.columns if table[name].dtype.kind in "fiub"]
-    texts = [name for name in table.columns if name not in numbers]
-    as_text = table[texts].astype(str)
-    prose = [name for name in texts if as_text[name].nunique() > len(table) / 2]
+        column = int(missing.any(axis=0).argmax())
+        raise InputError(
+            f"column {table.columns[column]!r} of X has no value in row {int(missing[:, column].argmax()) + 1}. "
+            "Remove or impute it first."
+        )
+    names = [f"column {i}" for i in range(table.shape[1])]  # the user's may repeat, or be no text
+    table = table.set_axis(names, axis=1)
+    kinds = {name: table[name].dtype.kind for name in names}
+    dates = {name: table[name].astype("int64") for name in names if kinds[name] in "Mm"}
+    texts = {name: table[name].astype(str).str.strip() for name in names if kinds[name] not in "fiubMm"}
+    prose = [name for name, column in texts.items() if column.nunique() > len(table) / 2]
     steps: list[tuple[str, Any, Any]] = [
-        ("numbers", StandardScaler() if standardize else "passthrough", numbers),
-        ("entries", OneHotEncoder(sparse_output=False), [name for name in texts if name not in prose]),
+        (
+            "numbers",
+            StandardScaler() if standardize else "passthrough",
+            [name for name in names if name not in texts],
+        ),
+        (
+            "entries",
+            OneHotEncoder(sparse_output=False),
+            [name for name in texts if name not in prose],
+        ),
     ]
     steps += [
         (f"words of {name}", TfidfVectorizer(max_features=_MOST_WORDS, token_pattern=r"\S+"), name)
         for name in prose
     ]
     encoder = ColumnTransformer(steps, sparse_threshold=0.0)
-    return as_matrix(encoder.fit_transform(table.assign(**as_text)), "X").astype(np.float64)
+    return as_matrix(encoder.fit_transform(table.assign(**dates, **texts)), "X").astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +185,11 @@ class KernelSamples:
         if len(self.X) <= DENSE_UP_TO:
             known_only = not callable(self.kernel)
             parameters = {} if gamma is None else {"gamma": gamma}
-            return Points(
-                pairwise_kernels(self.X, metric=self.kernel, filter_params=known_only, **parameters), True
-            )
+            try:
+                gram = pairwise_kernels(self.X, metric=self.kernel, filter_params=known_only, **parameters)
+            except ValueError as error:
+                raise InputError(f"the kernel {shown(self.kernel)} refuses these samples: {error}") from None
+            return Points(gram, True)
         landmarks = Nystroem(self.kernel, gamma=gamma, n_components=LANDMARKS, random_state=self.random_state)
         return Points(landmarks.fit_transform(self.X), False)
 

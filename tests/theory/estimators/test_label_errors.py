@@ -155,6 +155,30 @@ def test_tables_with_text_find_what_their_numbers_find():
     np.testing.assert_array_equal(find_label_errors(prose, given).suggested, true)
 
 
+def test_columns_may_repeat_have_no_names_and_hold_dates_or_nothing_but_blanks():
+    x, true, given = blobs(4)
+    names = np.array(["north", "east", "south"])
+    unnamed = find_label_errors(
+        pd.DataFrame({0: names[true], 1: x[:, 0], 2: [" " * i for i in range(len(x))]}), given
+    )
+    np.testing.assert_array_equal(unnamed.suggested, true)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(true * 100 + x[:, 0], unit="D")
+    dated = find_label_errors(pd.DataFrame({"a": x[:, 0], "when": days}).set_axis(["a", "a"], axis=1), given)
+    plain = find_label_errors(np.column_stack([x[:, 0], true * 100 + x[:, 0]]), given)
+    np.testing.assert_allclose(dated.scores, plain.scores, atol=1e-6)
+
+
+def test_cleanlab_takes_the_probabilities():
+    cleanlab = pytest.importorskip("cleanlab.filter")
+    x, true, given = blobs(6)
+    found = find_label_errors(x, given)
+    issues = cleanlab.find_label_issues(
+        found.given, found.probabilities, return_indices_ranked_by="self_confidence"
+    )
+    assert set(issues) <= set(np.flatnonzero(given != true))
+    assert len(issues) > 0.9 * np.sum(given != true)
+
+
 def test_tensors_and_grams_say_what_arrays_say():
     x, _, given = blobs(5, spread=3.0)
     expected = find_label_errors(x, given, gamma=0.2, standardize=False).scores
@@ -163,6 +187,8 @@ def test_tensors_and_grams_say_what_arrays_say():
     function = find_label_errors(
         x, given, kernel=lambda a, b: np.exp(-0.2 * np.sum((a - b) ** 2)), standardize=False
     )
+    half = find_label_errors(torch.tensor(x).bfloat16(), torch.tensor(given), gamma=0.2, standardize=False)
+    assert np.abs(half.scores - expected).max() < 0.05
     for found in (tensor, gram, function):
         np.testing.assert_allclose(found.scores, expected, atol=1e-9)
     linear = find_label_errors(x, given, kernel="linear", standardize=False)
@@ -214,6 +240,13 @@ POINTS = np.arange(40.0).reshape(20, 2)
         (pd.DataFrame({"a": [1.0, None] * 10}), LABELS, "column 'a' of X has no value in row 2"),
         (pd.DataFrame({"a": ["x", None] * 10}), LABELS, "column 'a' of X has no value in row 2"),
         ([["a", "b"]] * 20, LABELS, "Encode text"),
+        (POINTS, pd.Series(["cat", pd.NA] * 10, dtype="string"), "no value at 10 of 20 samples"),
+        (
+            pd.DataFrame(np.where(POINTS == 5, np.nan, POINTS), columns=["a", "a"]),
+            LABELS,
+            "column 'a' of X has no",
+        ),
+        (POINTS * 1e200, LABELS, "too large to be squared"),
     ],
 )
 def test_mistakes_are_named(x, labels, message):
@@ -229,6 +262,8 @@ def test_mistaken_options_are_named():
         ({"gamma": -1.0}, "gamma must be a finite number above 0"),
         ({"ridge": 0}, "ridge must be"),
         ({"rounds": 0}, "rounds must be"),
+        ({"rounds": 101}, "between 1 and 100"),
+        ({"kernel": "chi2"}, "the kernel 'chi2' refuses these samples: X contains negative values"),
         ({"consensus": -1}, "consensus must be"),
         ({"groups": [1, 2]}, "groups must name the group of each of the 20 samples"),
         ({"groups": [1] * 20}, "at least two groups"),
