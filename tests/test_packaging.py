@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -217,6 +218,32 @@ def test_what_a_wheel_installs_works_away_from_the_sources(wheel, tmp_path):
 
 
 # --- metadata -------------------------------------------------------------------------------------
+
+
+def test_the_metadata_is_what_an_index_accepts(built, wheel):
+    """Every field is checked against the standard; the description is the README, as Markdown."""
+    information = f"selfdistill-{PROJECT['version']}"
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as found:
+        of_sources = found.extractfile(f"{information}/PKG-INFO").read()
+    of_wheel = zipfile.ZipFile(wheel).read(f"{information}.dist-info/METADATA")
+    for text in (of_sources, of_wheel):
+        metadata = Metadata.from_email(text, validate=True)
+        assert (metadata.name, str(metadata.version)) == ("selfdistill", PROJECT["version"])
+        assert metadata.description_content_type == "text/markdown"
+        assert metadata.description.strip() == (ROOT / "README.md").read_text(encoding="utf-8").strip()
+        assert metadata.license_expression == "MIT"
+        assert set(metadata.provides_extra) == set(PROJECT["optional-dependencies"])
+
+
+def test_what_the_readme_shows_and_links_is_in_a_source_distribution(built):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\((?!#)([^)\s]+)\)", text))
+    assert len(linked) > 10
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as found:
+        names = {name.split("/", 1)[1] for name in found.getnames() if "/" in name}
+    assert {link.split("#")[0] for link in linked} <= names
 
 
 def test_every_dependency_is_pinned_to_a_version_that_it_allows():

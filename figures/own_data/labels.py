@@ -240,8 +240,12 @@ def confusion(found: LabelErrors) -> str:
 
 def errors_table(result: OwnLabels) -> RichTable:
     """One row a suspicious label."""
+    more = int(result.found.flagged.sum()) - len(result.shown)
+    left_out = (
+        f" {more} more are contradicted: --top shows them, --html and --output hold all." if more else ""
+    )
     table = RichTable(
-        caption="Neighbours: rows whose labels weigh most in the prediction that never saw this one's."
+        caption=f"Neighbours: rows whose labels weigh most in the prediction that never saw this one's.{left_out}"
     )
     for heading in ("row", "given", "suggested", "score", "confidence", "neighbours (label: rows)"):
         table.add_column(heading, justify="right" if heading in ("row", "score", "confidence") else "left")

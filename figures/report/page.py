@@ -87,6 +87,7 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
         scale=scale,
         scale_says=_SCALES[scale.name],
         why=why,
+        cited=claims[0] if claims else None,
         verdicts=VERDICTS,
         style=_inline("report.css"),
         script=_inline("report.js"),

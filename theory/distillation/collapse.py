@@ -57,6 +57,12 @@ def collapse_bounds(spectrum: Spectrum, epsilon: float) -> CollapseBounds:
     epsilon : float
         Mean squared training error of every round.
 
+    Returns
+    -------
+    CollapseBounds
+        ``lower <= exact <= upper``: the rounds counted by running them, and bounds that need r_0 and κ alone;
+        ``paper_lower`` is the published guarantee.
+
     Raises
     ------
     InputError, InfeasibleToleranceError

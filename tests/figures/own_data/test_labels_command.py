@@ -53,6 +53,7 @@ def test_the_terminal_shows_the_same(run, csv):
     assert (code, err) == (0, "")
     assert "contradict 3 (5.0 %)" in re.sub(r"\s+", " ", out)
     assert len(re.findall(r"│ +(4|26|51) │", out)) == 2
+    assert "1 more are contradicted: --top shows them" in re.sub(r"\s+", " ", out)
 
 
 def test_it_writes_a_page_and_a_cleaned_table(run, csv, frame, true, tmp_path):
