@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 from selfdistill.empirical.data.problems import Problems
 from selfdistill.empirical.experiments.soft_labels import students
@@ -24,8 +25,10 @@ from selfdistill.figures.soft_label_claims import (
     overconfident,
 )
 from selfdistill.figures.soft_label_scale import (
+    above,
     contrast,
     convolutional,
+    dots,
     hundred_classes,
     images,
     measured,
@@ -97,6 +100,19 @@ def test_settings_of_different_sizes_stand_side_by_side():
     assert dict(joined["a"].sizes) == {"student": 2, "seed": 3}
     assert dict(joined["b"].sizes) == {"student": 1, "seed": 2}
     np.testing.assert_allclose(paired(joined["a"], "accuracy", "soft", "plain"), 0.1)
+
+
+def test_what_a_split_does_to_all_students_falls_out_of_their_differences():
+    """Also in a picture where a setting lacks a student: rows are found by name, not by place."""
+    table = table_of(accuracy={"plain": [0.5, 0.7, 0.9], "soft": [0.6, 0.8, 1.0], "other": [0.4, 0.5, 0.6]})
+    np.testing.assert_allclose(above(table, "accuracy", "plain").sel(student="soft"), 0.1)
+    both = side_by_side({"a": table, "b": table.sel(student=["plain", "other"])})
+    panel = Figure().subplots()
+    dots(panel, both, "accuracy", scale=100, against="plain")
+    first, second = (c for c in panel.containers if c.has_xerr)
+    np.testing.assert_allclose(first.lines[0].get_xdata(), [0, 10, -20], atol=1e-9)
+    np.testing.assert_allclose(np.round(second.lines[0].get_ydata()), [0, 2])
+    assert first.get_label() == "a (plain: 70)"
 
 
 def test_a_claim_is_not_about_a_network_that_is_not_too_sure():
