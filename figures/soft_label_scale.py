@@ -56,7 +56,7 @@ def hundred_classes(scale: Scale, *, quick: int = 3, thorough: int = 40) -> Sett
     return Setting("a hundred classes", sized(scale, HUNDRED_CLASSES, quick, thorough))
 
 
-def convolutional(scale: Scale, *, quick: int = 3, thorough: int = 30) -> Setting:
+def convolutional(scale: Scale, *, quick: int = 2, thorough: int = 30) -> Setting:
     """The hundred classes again, learned by a small convolutional network."""
     return Setting("a hundred classes, convolutional", sized(scale, CONVOLUTIONAL, quick, thorough))
 
@@ -66,7 +66,7 @@ def contrast(scale: Scale) -> list[Setting]:
     own = replace(OVERCONFIDENT, hidden=(64, 64), epochs=30, batch_size=100)
     problems = Problems("digits", 500, 300, 900, seeds=(UNSEEN,))
     return [
-        Setting(name, sized(scale, replace(own, problems=replace(problems, noise=noise)), 6, 12))
+        Setting(name, sized(scale, replace(own, problems=replace(problems, noise=noise)), 4, 12))
         for name, noise in (("clean digits", 0.0), ("digits, 40 % of labels moved", 0.4))
     ]
 
