@@ -38,6 +38,7 @@ _WHERE = {
         "expected_calibration_error",
         "predictive_uncertainty",
     ),
+    "data.own": ("OwnData",),
     "data.problems": ("Problems",),
     "experiments.comparison": ("Comparison", "compare"),
     "experiments.kernel_rounds": ("KernelRounds", "measure_kernel_rounds"),

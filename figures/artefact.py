@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .presets import PAPERS
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .claim import Claim
     from .scale import Scale
 
+# How the paragraph of an explanation begins that says on which bundled data the figure is measured.
+BUNDLED = "Data:"
 # Artefacts that have moved to another folder keep their old names too.
 FORMER_KEYS = {"mobahi2020.scaling": "beyond.scaling"}
 
@@ -72,21 +74,49 @@ class Artefact:
         """The rest of the docstring: what the figure shows."""
         return "\n".join(self.docstring.splitlines()[1:]).strip()
 
+    def paragraphs(self, own_data: str = "") -> list[str]:
+        """Its explanation; what it says of the bundled data gives way to the reader's own, given in words."""
+        said = [p for p in self.explanation.split("\n\n") if p.strip()]
+        if not own_data:
+            return said
+        return [p for p in said if not p.startswith(BUNDLED)] + [f"{BUNDLED} {own_data}."]
+
     def missing_packages(self) -> list[str]:
         """Names of the optional packages that its module lists in ``PACKAGES`` and that are not installed."""
-        tree = ast.parse(self.source.read_text(encoding="utf-8"))
-        listed = next(
-            (
-                ast.literal_eval(node.value)
-                for node in tree.body
-                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PACKAGES"
-            ),
-            (),
-        )
-        return [name for name in listed if importlib.util.find_spec(name) is None]
+        return [name for name in self._constant("PACKAGES", ()) if importlib.util.find_spec(name) is None]
+
+    @property
+    def own_data(self) -> str:
+        """What targets it takes of a reader's own data, as its module says in ``OWN_DATA``; empty if it takes none."""
+        return str(self._constant("OWN_DATA", ""))
+
+    def _constant(self, name: str, default: Any) -> Any:
+        """Value of a constant of its module, read without importing it."""
+        for node in ast.parse(self.source.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+                return ast.literal_eval(node.value)
+        return default
+
+    def check_data(self, scale: Scale) -> None:
+        """Raise, before any work, unless the reader's own data suffice: its jobs are planned with them.
+
+        Raises
+        ------
+        InputError
+            If it takes no data, targets are of another kind, or samples too few.
+        """
+        if scale.data is None:
+            return
+        if not self.own_data:
+            from ..theory import InputError
+
+            raise InputError(f"{self.key} has no data that others could stand in for.")
+        self.module.plan(scale)
 
     def data_sets(self, scale: Scale) -> set[str]:
         """Names of the data that must be fetched before it can be measured; most need none."""
+        if scale.data is not None:
+            return set()
         try:
             ask: Callable[[Scale], set[str]] = getattr(self.module, "data_sets", lambda _: set())
         except Exception:  # a module that cannot be imported is reported when it is run
@@ -97,7 +127,8 @@ class Artefact:
         """Measure, or read the kept measurement of the same code, scale, seed and device."""
         from ..empirical.jobs.runner import run_job
 
-        key = (self.key, scale.name, scale.seed, scale.device)
+        own = (scale.data.name, scale.data.digest) if scale.data else ()
+        key = (self.key, scale.name, scale.seed, scale.device, *own)
         return run_job(self.module.measure, scale, cache=scale.cache, key=key)
 
     def claims(self, data: xr.Dataset) -> list[Claim]:
@@ -156,6 +187,30 @@ def select_artefacts(names: list[str]) -> list[Artefact]:
             raise InputError(f"no artefact is called {name!r}. {_suggestion(name, artefacts)}")
         chosen += [a for a in matching if a not in chosen]
     return chosen
+
+
+def select_for_data(names: list[str]) -> list[Artefact]:
+    """Artefacts that take the reader's own data, among those named; of papers, and of all, those that do.
+
+    Raises
+    ------
+    InputError
+        If one that takes none is named itself, or none of a paper does.
+    """
+    chosen = select_artefacts(names)
+    taking = [a for a in chosen if a.own_data]
+    named = {FORMER_KEYS.get(name, name) for name in names}
+    refused = [a.key for a in chosen if not a.own_data and {a.key, a.name} & named]
+    if refused or not taking:
+        from ..theory import InputError
+
+        known = ", ".join(a.key for a in find_artefacts() if a.own_data)
+        who = " and ".join(refused) or " and ".join(names)
+        raise InputError(
+            f"{who} {'draw' if len(refused) > 1 else 'draws'} on no data that --data could stand in for; those that "
+            f"take it are {known}."
+        )
+    return taking
 
 
 def _suggestion(name: str, artefacts: list[Artefact]) -> str:

@@ -32,6 +32,8 @@ class Outcome:
         What it was measured at, if not what the report says for all.
     outdated : bool
         Whether its code has changed since.
+    own_data : str
+        The reader's own data that it was measured on, in words; empty for bundled ones.
     """
 
     artefact: Artefact
@@ -41,6 +43,7 @@ class Outcome:
     error: str = ""
     scale: Scale | None = None
     outdated: bool = False
+    own_data: str = ""
 
 
 def _place(folder: Path) -> Path:
@@ -56,6 +59,7 @@ def keep_outcome(outcome: Outcome, scale: Scale, folder: Path) -> None:
         "scale": scale.name,
         "seed": scale.seed,
         "device": scale.device,
+        "own_data": outcome.own_data,
         "code": fingerprint(outcome.artefact.module_name),
     }
     made = {
@@ -104,5 +108,6 @@ def _recall(fields: dict[str, Any], folder: Path) -> Outcome | None:
             float(fields["seconds"]),
             scale=Scale(fields["scale"], fields["seed"], fields["device"]),
             outdated=fields["code"] != fingerprint(artefact.module_name),
+            own_data=fields.get("own_data", ""),
         )
     return None

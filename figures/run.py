@@ -148,11 +148,15 @@ def _run(artefact: Artefact, scale: Scale, folder: Path | None) -> Outcome:
         data = artefact.measure(scale)
         claims = artefact.claims(data)
         picture = save(artefact, data, artefact.draw(data), folder) if folder else None
-    except (OSError, InputError):
-        raise
+    except (OSError, InputError) as error:
+        if isinstance(error, OSError) or scale.data is None:
+            raise
+        # What is wrong with the reader's own data for one figure may not be for the next.
+        return Outcome(artefact, [], None, time.perf_counter() - start, str(error))
     except Exception:
         return Outcome(artefact, [], None, time.perf_counter() - start, traceback.format_exc())
-    outcome = Outcome(artefact, claims, picture, time.perf_counter() - start)
+    own = scale.data.description if scale.data else ""
+    outcome = Outcome(artefact, claims, picture, time.perf_counter() - start, own_data=own)
     if folder:
         keep_outcome(outcome, scale, folder)
     return outcome

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
+from ..empirical.data.own import OwnData
 from ..empirical.jobs.runner import Argument, run_jobs
 from ..theory.base.validation import InputError, check_count
 from .presets import LARGEST_SEED, ScaleName
@@ -35,6 +36,8 @@ class Scale:
         Where finished jobs are kept.
     progress : callable or None
         Told (finished, total) jobs.
+    data : OwnData or None
+        The reader's own data, for the figures that take them in the place of bundled ones.
     """
 
     name: ScaleName = "quick"
@@ -43,6 +46,7 @@ class Scale:
     jobs: int = field(default=1, compare=False)
     cache: Path | None = field(default=None, compare=False)
     progress: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
+    data: OwnData | None = None
 
     def __post_init__(self) -> None:
         if check_count(self.seed, "seed", least=0) > LARGEST_SEED:

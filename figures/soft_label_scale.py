@@ -10,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 
+from ..empirical.data.own import OwnData
 from ..empirical.data.problems import Problems
 from ..empirical.experiments.soft_labels.setup import Comparison
 from ..empirical.experiments.soft_labels.students import Student, Study, measure_students
@@ -61,6 +62,22 @@ def convolutional(scale: Scale, *, quick: int = 2, thorough: int = 30) -> Settin
     return Setting("a hundred classes, convolutional", sized(scale, CONVOLUTIONAL, quick, thorough))
 
 
+def own_setting(scale: Scale, data: OwnData, *, quick: int = 8, thorough: int = 40) -> Setting:
+    """A reader's own classes, by the networks that learn overconfident digits."""
+    n_train = scale.choose(smoke=100, quick=300, full=300)
+    sizes = data.sizes(n_train, 2 * n_train // 3, 5 * n_train // 3, least=20)
+    named = dict(zip(("n_train", "n_validation", "n_test"), sizes, strict=True))
+    problems = Problems(data, **named, seeds=(UNSEEN,))
+    return Setting(str(data), sized(scale, replace(OVERCONFIDENT, problems=problems), quick, thorough))
+
+
+def plan_compared(scale: Scale) -> list[Setting]:
+    """Where every method is compared: on two regimes of digits, or on the reader's own data."""
+    if scale.data is not None:
+        return [own_setting(scale, scale.data)]
+    return [overconfident(scale), hundred_classes(scale, thorough=70)]
+
+
 def contrast(scale: Scale) -> list[Setting]:
     """Digits as they are, and with 40 % of the labels moved: underconfident networks, for contrast."""
     own = replace(OVERCONFIDENT, hidden=(64, 64), epochs=30, batch_size=100)
@@ -89,6 +106,8 @@ def sized(scale: Scale, comparison: Comparison, quick: int, thorough: int) -> Co
     own = replace(comparison, problems=problems, device=scale.device)
     if scale.name != "smoke":
         return own
+    if not isinstance(problems.data, str):  # its sizes are its own
+        return replace(own, hidden=(16,), epochs=3)
     fewer = 200 if problems.data == "digit-pairs" else 100
     tiny = replace(problems, n_train=fewer, n_validation=100, n_test=200)
     return replace(own, problems=tiny, hidden=(16,), epochs=3)
@@ -102,7 +121,7 @@ def seeds(scale: Scale, n: int) -> tuple[int, ...]:
 
 def data_sets(scale: Scale) -> set[str]:
     """Names of the data that must be there besides the bundled sets."""
-    return {s.comparison.problems.data for s in images(scale)}
+    return {str(s.comparison.problems.data) for s in images(scale)}
 
 
 def student(

@@ -25,7 +25,7 @@ from .soft_label_scale import (
     hundred_classes,
     images,
     measured,
-    overconfident,
+    plan_compared,
     side_by_side,
     student,
     teacher,
@@ -54,13 +54,16 @@ def compared(scale: Scale) -> xr.Dataset:
         student("cross-entropy × 3", TRIPLED),
     ]
     found = {}
-    for setting in (overconfident(scale), hundred_classes(scale, thorough=70)):
+    for setting in plan_compared(scale):
         students = [teacher(), *with_settings("", COMPARED, tuned=False), *rules]
+        found[setting.name] = measured(scale, setting, students)
         settled = [method for method in COMPARED if is_settled(setting.name, method)]
-        # A study of their own: another search costs no training of the others.
-        tuned = measured(scale, setting, [teacher(), *with_settings(setting.name, settled, tuned=True)])
-        both = [measured(scale, setting, students), tuned.drop_sel(student="teacher")]
-        found[setting.name] = xr.concat(both, dim="student")
+        if settled:  # a study of their own: another search costs no training of the others
+            tuned = measured(scale, setting, [teacher(), *with_settings(setting.name, settled, tuned=True)])
+            both = [found[setting.name], tuned.drop_sel(student="teacher")]
+            found[setting.name] = xr.concat(both, dim="student")
+    if scale.data is not None:
+        return side_by_side(found)
     setting = convolutional(scale)
     students = [teacher(), *with_settings("", CONVOLVED, tuned=False), *rules[1:]]
     found[setting.name] = measured(scale, setting, students)

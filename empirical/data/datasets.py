@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import Array, InputError, as_generator, check_count, check_nonnegative
 from .digit_pairs import N_CLASSES, digit_pairs
+from .own import DataSource, OwnData, as_data
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ def available() -> list[str]:
 
 
 def load(
-    name: str,
+    name: DataSource,
     n_train: int,
     n_test: int | Sequence[int],
     rng: np.random.Generator | int,
@@ -122,9 +123,9 @@ def load(
 
     Parameters
     ----------
-    name : str
+    name : str or OwnData
         One of `available()`, or ``digits-3-8`` for two digits to tell apart (class 1 is the second).
-        ``digit-pairs`` has a hundred classes, see `digit_pairs.digit_pairs`.
+        ``digit-pairs`` has a hundred classes, see `digit_pairs.digit_pairs`. Or one's own, as `own.as_data` takes it.
     n_train, n_test : int
         Sizes; classes keep their proportions. Several numbers for `n_test`: the test points come in so many
         parts, one after the other (parts of digit-pairs share no source image).
@@ -157,10 +158,16 @@ def load(
     n_train = check_count(n_train, "n_train")
     tests = [check_count(n, "n_test") for n in np.atleast_1d(np.asarray(n_test, object))]
     rng = as_generator(rng)
-    images = name.startswith("digit")
+    data = as_data(name)
+    name = str(data)
+    images = isinstance(data, str) and name.startswith("digit")
     if check_nonnegative(pixel_noise, "pixel_noise") and not images:
         raise InputError(f"pixel_noise needs pixels, which {name} has not; digits and digit-pairs have.")
-    if name == PAIRS:
+    axis: int | tuple[int, ...] | None = None if images else 0
+    if isinstance(data, OwnData):
+        x, x_test, y, y_test = _draw_own(data, n_train, tests, rng)
+        n_classes, axis = data.n_classes, 0 if x.ndim == 2 else (0, 2, 3)
+    elif name == PAIRS:
         (x, y), *parts = digit_pairs((n_train, *tests), rng)
         x_test, y_test = (np.concatenate(column) for column in zip(*parts, strict=True))
         n_classes = N_CLASSES
@@ -168,7 +175,23 @@ def load(
         x, x_test, y, y_test, n_classes = _split(name, n_train, sum(tests), rng)
     if pixel_noise:
         x, x_test = (v + pixel_noise * GREY_LEVELS * rng.normal(size=v.shape) for v in (x, x_test))
-    return standardise(name, x, y, x_test, y_test, n_classes, axis=None if images else 0)
+    return standardise(name, x, y, x_test, y_test, n_classes, axis=axis)
+
+
+def _draw_own(data: OwnData, n_train: int, tests: list[int], rng: np.random.Generator) -> tuple[Array, ...]:
+    """Training and test inputs and their targets; classes keep their proportions."""
+    data.check_sizes(n_train, *tests)
+    return _part(data.inputs, data.targets, n_train, sum(tests), rng, bool(data.classes))
+
+
+def _part(
+    x: Array, y: Array, n_train: int, n_test: int, rng: np.random.Generator, stratified: bool
+) -> tuple[Array, ...]:
+    parts = train_test_split(
+        x, y, train_size=n_train, test_size=n_test, random_state=int(rng.integers(2**31)),
+        stratify=y if stratified else None,
+    )  # fmt: skip
+    return tuple(parts)
 
 
 def _split(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> tuple[Any, ...]:
@@ -188,11 +211,7 @@ def _split(name: str, n_train: int, n_test: int, rng: np.random.Generator) -> tu
             f"{name} has {n_classes} classes, which keep their proportions; n_train={n_train} and n_test={n_test} "
             "must not be fewer."
         )
-    x, x_test, y, y_test = train_test_split(
-        x, y, train_size=n_train, test_size=n_test, random_state=int(rng.integers(2**31)),
-        stratify=y if n_classes else None,
-    )  # fmt: skip
-    return x, x_test, y, y_test, n_classes
+    return *_part(x, y, n_train, n_test, rng, n_classes > 0), n_classes
 
 
 def _parse(name: str) -> tuple[str, tuple[int, int] | None]:
@@ -207,7 +226,8 @@ def _parse(name: str) -> tuple[str, tuple[int, int] | None]:
     ):
         return base, (int(digits[0]), int(digits[1]))
     raise InputError(
-        f"no data set is called {name!r}. Known: {', '.join(available())}, and pairs such as digits-3-8."
+        f"no data set is called {name!r}. Known: {', '.join(available())}, and pairs such as digits-3-8. One's own "
+        "come as a path: 'mine.npz', or './photos' with a folder for each class."
     )
 
 

@@ -20,6 +20,7 @@ from ...theory.base.validation import (
 )
 from .cifar import load_cifar
 from .datasets import load
+from .own import DataSource, OwnData, as_data
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Problems:
 
     Attributes
     ----------
-    data : str
-        As `selfdistill.empirical.data.datasets.load` takes it, or "cifar10", "cifar100".
+    data : str or OwnData
+        As `selfdistill.empirical.data.datasets.load` takes it, or "cifar10", "cifar100"; or one's own, as an NPZ
+        file, a folder of images or a pair of arrays (see `own.as_data`).
     n_train, n_validation, n_test : int
         Validation labels are as noisy as training labels: a tuner sees what a practitioner would.
     noise : float
@@ -41,7 +43,7 @@ class Problems:
         overconfident.
     """
 
-    data: str = "digits"
+    data: DataSource = "digits"
     n_train: int = 500
     n_validation: int = 400
     n_test: int = 800
@@ -55,8 +57,12 @@ class Problems:
         check_fraction(self.noise, "noise", below_one=True)
         check_nonnegative(self.pixel_noise, "pixel_noise")
         check_seeds(self.seeds)
-        if self.pixel_noise and self.data.startswith("cifar"):
-            raise InputError("pixel_noise is for digits; CIFAR's images are taken as they are.")
+        data = as_data(self.data, classes=True, sizes=(self.n_train, self.n_validation + self.n_test))
+        object.__setattr__(self, "data", data)
+        if self.pixel_noise and (is_cifar(data) or isinstance(data, OwnData)):
+            raise InputError(
+                "pixel_noise is for digits; CIFAR's images and one's own data are taken as they are."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +85,8 @@ def draw_problems(problems: Problems) -> Split:
     for seed in problems.seeds:
         rng = np.random.default_rng([seed, 50])
         n = problems.n_validation
-        if problems.data.startswith("cifar"):
-            data = load_cifar(problems.data, problems.n_train, n + problems.n_test, rng)
+        if is_cifar(problems.data):
+            data = load_cifar(str(problems.data), problems.n_train, n + problems.n_test, rng)
         else:
             data = load(
                 problems.data, problems.n_train, (n, problems.n_test), rng, pixel_noise=problems.pixel_noise
@@ -96,6 +102,11 @@ def draw_problems(problems: Problems) -> Split:
         )  # fmt: skip
     columns = [torch.from_numpy(np.stack(p)) for p in zip(*parts, strict=True)]
     return Split(data.n_classes, *columns)
+
+
+def is_cifar(data: DataSource) -> bool:
+    """Whether data are CIFAR's images, which are read from files of their own."""
+    return isinstance(data, str) and data.startswith("cifar")
 
 
 def _flip(labels: Array, *, rate: float, n_classes: int, rng: np.random.Generator) -> Array:

@@ -13,15 +13,16 @@ from ...theory import Spectrum, Trajectory, collapse_bounds, distill_to_toleranc
 from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import Array, check_count, check_nonnegative, check_positive
 from ..data.datasets import Data, load
+from ..data.own import DataSource, as_data
 
 
 @dataclass(frozen=True)
 class KernelRounds:
-    """One run of distillation to tolerance on a bundled data set.
+    """One run of distillation to tolerance on a bundled data set or on one's own.
 
     Attributes
     ----------
-    data : str
+    data : str or OwnData
         As `selfdistill.empirical.data.datasets.load` takes it.
     noise : float
         Share of training labels drawn anew uniformly, or standard deviation of noise added to
@@ -32,7 +33,7 @@ class KernelRounds:
         Parameter γ of the RBF kernel, times the number of input columns.
     """
 
-    data: str
+    data: DataSource
     n_train: int
     n_test: int
     noise: float
@@ -47,6 +48,7 @@ class KernelRounds:
         for name in ("epsilon", "gamma"):
             check_positive(getattr(self, name), name)
         check_count(self.seed, "seed", least=0)
+        object.__setattr__(self, "data", as_data(self.data, sizes=(self.n_train, self.n_test)))
 
 
 def measure_kernel_rounds(config: KernelRounds) -> xr.Dataset:
@@ -57,8 +59,8 @@ def measure_kernel_rounds(config: KernelRounds) -> xr.Dataset:
     rng = np.random.default_rng([config.seed, 20])
     data = load(config.data, config.n_train, config.n_test, rng)
     targets = noisy_targets(data, config.noise, rng)
-    gamma = config.gamma / data.inputs.shape[1]
-    inputs, test_inputs = data.inputs.astype(float), data.test_inputs.astype(float)
+    inputs, test_inputs = (v.reshape(len(v), -1).astype(float) for v in (data.inputs, data.test_inputs))
+    gamma = config.gamma / inputs.shape[1]
     gram, cross = rbf_kernel(inputs, gamma=gamma), rbf_kernel(test_inputs, inputs, gamma=gamma)
     spectrum = Spectrum.from_gram(gram, targets)
     run = distill_to_tolerance(spectrum, config.epsilon)

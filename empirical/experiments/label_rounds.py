@@ -19,14 +19,16 @@ from ...theory import (
 )
 from ...theory.base.validation import (
     Array,
+    InputError,
     check_choice,
     check_count,
     check_each,
     check_fraction,
     check_positive,
 )
+from ..data.own import DataSource, OwnData, as_data
 from ..jobs.threads import one_thread
-from .learned_features import FeatureKind, ProbeData, digits_features
+from .learned_features import PRETRAINING, FeatureKind, ProbeData, probe_features
 from .probes import Probe, fit_probe
 
 SOURCES = ("predicted", "probe")
@@ -46,7 +48,7 @@ class LabelRounds:
     Attributes
     ----------
     features : str
-        See `digits_features`.
+        See `probe_features`.
     cells : tuple of (str, float)
         Noise model and rate of each problem.
     ridges : tuple of float
@@ -62,6 +64,10 @@ class LabelRounds:
         each; "left out" learns the label that ridge regression predicts for each sample without its own.
     device : str
         Where the networks of learned features train.
+    data : str or OwnData
+        With classes, as `datasets.load` takes it.
+    n_pretraining : int
+        Further samples, on which networks of learned features are trained.
     """
 
     features: FeatureKind
@@ -73,15 +79,22 @@ class LabelRounds:
     seed: int
     students: tuple[str, ...] = STUDENTS
     device: str = "cpu"
+    data: DataSource = "digits"
+    n_pretraining: int = PRETRAINING
 
     def __post_init__(self) -> None:
         check_each(self.cells, "cells", lambda cell, _: check_fraction(cell[1], "rate", below_one=True))
         check_each(self.ridges, "ridges", check_positive)
-        for name in ("rounds", "n_train", "n_test"):
+        for name in ("rounds", "n_train", "n_test", "n_pretraining"):
             check_count(getattr(self, name), name)
         check_count(self.seed, "seed", least=0)
         for student in self.students:
             check_choice(student, "student", STUDENTS)
+        further = self.n_pretraining if self.features in ("clean network", "noisy network") else 0
+        data = as_data(self.data, classes=True, sizes=(self.n_train + further, self.n_test))
+        if self.features == "other classes" and isinstance(data, OwnData) and data.n_classes < 4:
+            raise InputError(f"features from other classes need four classes; {data} has {data.n_classes}.")
+        object.__setattr__(self, "data", data)
 
 
 def label_rounds(config: LabelRounds) -> xr.Dataset:
@@ -100,7 +113,10 @@ def label_rounds(config: LabelRounds) -> xr.Dataset:
 
 
 def _measure(config: LabelRounds) -> xr.Dataset:
-    data = digits_features(config.features, config.n_train, config.n_test, config.seed, config.device)
+    data = probe_features(
+        config.data, config.features, config.n_train, config.n_test, config.seed, config.device,
+        config.n_pretraining,
+    )  # fmt: skip
     k = data.n_classes
     groups = superclass_groups(data.features, data.labels, k)
     rng = np.random.default_rng([config.seed, 12])

@@ -18,9 +18,17 @@ from ...theory import (
     distill_to_tolerance,
     relu_tangent_kernel,
 )
-from ...theory.base.validation import Array, check_count, check_fraction, check_nonnegative, check_positive
+from ...theory.base.validation import (
+    Array,
+    InputError,
+    check_count,
+    check_fraction,
+    check_nonnegative,
+    check_positive,
+)
 from ...theory.distillation.collapse import rounds_bounds
 from ..data.datasets import Data, load
+from ..data.own import DataSource, OwnData, as_data
 from ..jobs.threads import one_thread
 from ..networks.perceptrons import mlp
 from ..tangent.gauss_newton import CentredNetwork, Fit
@@ -37,7 +45,7 @@ class MatchedConfig:
 
     Attributes
     ----------
-    data : str
+    data : str or OwnData
         Of two classes or of real targets, as `datasets.load` takes it.
     epsilon : float
         Training error of every round.
@@ -47,8 +55,8 @@ class MatchedConfig:
         Decides the sample, its noise and the network.
     depth : int
         Number of hidden layers.
-    n_train : int
-        Number of training points.
+    n_train, n_test : int
+        Number of training and test points.
     label_noise : float
         Share of flipped labels, for two classes.
     value_noise : float
@@ -60,7 +68,7 @@ class MatchedConfig:
         A network that has not collapsed after so many rounds is stopped, and its result says so.
     """
 
-    data: str
+    data: DataSource
     epsilon: float
     width: int
     seed: int
@@ -70,11 +78,19 @@ class MatchedConfig:
     value_noise: float = 0.15
     activation: str = "gelu"
     max_rounds: int = 200
+    n_test: int = 100
 
     def __post_init__(self) -> None:
         check_positive(self.epsilon, "epsilon")
-        for name in ("width", "depth", "n_train", "max_rounds"):
+        for name in ("width", "depth", "n_train", "max_rounds", "n_test"):
             check_count(getattr(self, name), name)
+        data = as_data(self.data, sizes=(self.n_train, self.n_test))
+        if isinstance(data, OwnData) and data.n_classes > 2:
+            raise InputError(
+                f"{data} has {data.n_classes} classes; two or real targets are needed. OwnData.two_commonest() "
+                "keeps two of them."
+            )
+        object.__setattr__(self, "data", data)
         check_count(self.seed, "seed", least=0)
         check_fraction(self.label_noise, "label_noise")
         check_nonnegative(self.value_noise, "value_noise")
@@ -83,7 +99,7 @@ class MatchedConfig:
 def matched_data(config: MatchedConfig) -> Data:
     """Draw the sample of a configuration; the same at every width, depth and ε."""
     rng = np.random.default_rng([config.seed, 1])
-    data = load(config.data, config.n_train, 100, rng)
+    data = load(config.data, config.n_train, config.n_test, rng)
     if data.n_classes:
         flipped = rng.random(config.n_train) < config.label_noise
         return data.corrupted(lambda labels: np.where(flipped, 1 - labels, labels))
@@ -106,13 +122,16 @@ def matched_network(config: MatchedConfig, data: Data) -> CentredNetwork:
 def distill_network(centred: CentredNetwork, targets: Array, epsilon: float, max_rounds: int) -> list[Fit]:
     """Fit the network to its own last fit, from the same start, until its outputs are within ε of zero.
 
-    A list of `max_rounds` fits whose last is not within ε of zero has been cut short.
+    A list whose last fit is not within ε of zero has been cut short: by `max_rounds`, or since the network could not
+    come near ε.
     """
     fits: list[Fit] = []
     current = np.asarray(targets, float)
     while np.mean(current**2) > epsilon and len(fits) < max_rounds:
         fits.append(centred.fit_to_error(current, epsilon))
         current = fits[-1].fitted
+        if not 0.5 < fits[-1].error / epsilon < 2:
+            break
     return fits
 
 
@@ -125,11 +144,12 @@ def measure_matched(config: MatchedConfig) -> xr.Dataset:
         ``source`` is "network" or one of `KERNELS`, ``kernel`` one of `KERNELS`. By `source`: `rounds`, the
         number of fits before collapse; `multiplier` and `test_error` on `fit`; `ratio` (r_t) on `round`.
         `z_error` (kernel, fit) is ``‖fitted − predicted‖ / ‖predicted‖``. `converged` is 1 where every fit of
-        the network is certified to be an optimum, `limit_reached` 1 where `max_rounds` cut the network short,
-        so that `rounds` is no collapse. What a source has no value of is NaN: rounds after collapse, and all
-        rounds of a kernel that cannot reach ε.
+        the network is certified to be an optimum, `limit_reached` 1 where the network was cut short (see
+        `distill_network`), so that `rounds` is no collapse. What a source has no value of is NaN: rounds after
+        collapse, and all rounds of a kernel that cannot reach ε.
     """
-    with one_thread():
+    # A network that cannot reach ε may diverge; its result says that it has not converged.
+    with one_thread(), np.errstate(over="ignore", invalid="ignore"):
         return _measure(config)
 
 
@@ -141,7 +161,7 @@ def _measure(config: MatchedConfig) -> xr.Dataset:
     runs = {name: _run(gram, targets, config.epsilon) for name, (gram, _) in grams.items()}
     fits = distill_network(centred, targets, config.epsilon, config.max_rounds)
     truth = data.test_targets if data.n_classes == 0 else 2.0 * data.test_targets - 1
-    longest = max(len(fits), *(run.rounds for run in runs.values() if run))
+    longest = max([len(fits), *(run.rounds for run in runs.values() if run)])
     root = np.sqrt(len(targets) * config.epsilon)
     norms = np.array([np.linalg.norm(targets), *(np.linalg.norm(fit.fitted) for fit in fits)])
     outputs = [centred.predict(fit, data.test_inputs) for fit in fits]
@@ -191,7 +211,7 @@ def _grams(config: MatchedConfig, data: Data, centred: CentredNetwork) -> dict[s
     x, test = (v.reshape(len(v), -1).astype(float) for v in (data.inputs, data.test_inputs))
     infinite = partial(relu_tangent_kernel, hidden_layers=config.depth, bias_std=_BIAS_STD)
     distances = pairwise_distances(x)[np.triu_indices(len(x), 1)]
-    gamma = 1 / (2 * np.median(distances) ** 2)
+    gamma = 1 / (2 * np.median(distances[distances > 0]) ** 2)  # samples may be repeated
     return {
         "theory": (centred.gram, centred.cross_gram(data.test_inputs)),
         "infinite width": (infinite(x), infinite(test, x)),

@@ -24,7 +24,8 @@ from ...theory.base.validation import (
     check_seeds,
 )
 from ..data.cifar import CropAndFlip
-from ..data.problems import Problems, Split, draw_problems
+from ..data.own import DataSource, as_data
+from ..data.problems import Problems, Split, draw_problems, is_cifar
 from ..jobs.threads import one_thread
 from ..methods.training import outputs_on
 from ..training.architectures import Network, check_widths, initialise
@@ -44,8 +45,8 @@ class RoundsConfig:
     ----------
     loss : {"squared", "cross_entropy"}
         The next round's targets are the raw outputs, or the softmax of them.
-    data : str
-        "cifar10", "cifar100", or a set of `datasets.load`.
+    data : str or OwnData
+        "cifar10", "cifar100", a set of `datasets.load`, or one's own, as `own.as_data` takes it.
     network : str
         One of `architectures.Network`.
     seeds : tuple of int
@@ -68,7 +69,7 @@ class RoundsConfig:
     """
 
     loss: Loss
-    data: str = "digits"
+    data: DataSource = "digits"
     network: Network = "mlp"
     seeds: tuple[int, ...] = (0, 1, 2, 3)
     rounds: int = 10
@@ -93,6 +94,8 @@ class RoundsConfig:
         check_fraction(self.label_noise, "label_noise", below_one=True)
         if self.decays:
             check_each(self.decays, "decays", check_nonnegative)
+        data = as_data(self.data, classes=True, sizes=(self.n_train, self.n_validation + self.n_test))
+        object.__setattr__(self, "data", data)
         self.training()
 
     def training(self) -> TrainingConfig:
@@ -188,7 +191,7 @@ def train_round(
     each_epoch: Callable[[int, range, Ensemble], None] | None = None,
 ) -> Any:
     """Train every member from its start on its own problem's inputs; return the `Training`."""
-    augment = CropAndFlip() if config.data.startswith("cifar") else None
+    augment = CropAndFlip() if is_cifar(config.data) else None
     repeats = len(start) // len(split.inputs)
     inputs = split.inputs.to(start.device).repeat(repeats, *[1] * (split.inputs.ndim - 1))
 

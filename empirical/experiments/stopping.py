@@ -110,7 +110,8 @@ def _measure(config: StoppingConfig) -> xr.Dataset:
     outputs["one round"] = np.array([fit.fitted for fit in stopped])
     outputs["gradient flow"] = gradient_flow(centred, y, errors, float(d.max()), config.max_steps)
     for name, values in outputs.items():
-        filters[name, "network"] = spectrum.basis.project(values.T).T / z0
+        rows = values.reshape(-1, len(y))  # there may be no round below the limit
+        filters[name, "network"] = spectrum.basis.project(rows.T).T / z0
     shape = (len(TREATMENTS), 2, max(len(run.filters), len(fits)))
     exponent, error = np.full(shape, np.nan), np.full(shape, np.nan)
     for (name, source), rows in filters.items():

@@ -105,6 +105,7 @@ class CentredNetwork:
         self._offset = features.outputs[:, 0].numpy()
         self.gram = combine(features, features, "mean").numpy()
 
+    @np.errstate(over="ignore", invalid="ignore")  # a network that diverges is noticed below
     def fit_to_error(
         self, targets: Array, epsilon: float, *, tolerance: float = 1e-4, max_steps: int = 200
     ) -> Fit:
@@ -122,7 +123,8 @@ class CentredNetwork:
         tolerance : float
             Relative difference of the error from ε that counts as settled; for stationarity ten times that.
         max_steps : int
-            A fit that has not settled after so many steps is returned with ``converged=False``.
+            A fit that has not settled after so many steps, or before the network diverged, is returned with
+            ``converged=False``.
 
         Returns
         -------
@@ -146,7 +148,10 @@ class CentredNetwork:
             penalty = wanted if penalty is None else float(np.clip(wanted, penalty / 2, penalty * 2))
             if step and self._settled(point, y, penalty, epsilon, tolerance):
                 return self._fit(point, y, penalty, step, True)
-            point = self._linearise(self._descend(point, y, penalty))
+            further = self._linearise(self._descend(point, y, penalty))
+            if not np.isfinite(further.eigenvalues).all():  # ε is out of reach, and the network has diverged
+                return self._fit(point, y, penalty, step, False)
+            point = further
         assert penalty is not None
         return self._fit(point, y, penalty, max_steps, False)
 
@@ -174,7 +179,9 @@ class CentredNetwork:
     def _linearise(self, displacement: Parameters) -> _Point:
         self._move(displacement)
         features = tangent_features(self.network, self.inputs, self._layers)
-        eigenvalues, vectors = np.linalg.eigh(combine(features, features, "mean").numpy() / len(self.inputs))
+        gram = combine(features, features, "mean").numpy() / len(self.inputs)
+        known = np.isfinite(gram).all()
+        eigenvalues, vectors = np.linalg.eigh(gram) if known else (np.full(len(gram), np.nan), gram)
         return _Point(
             displacement,
             features,

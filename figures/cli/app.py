@@ -104,6 +104,15 @@ SeedOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="Where networks train: cpu, cuda, cuda:1 …")]
 JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Processes at once; changes no number.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Your own data in the place of bundled ones: an NPZ file with arrays X and y, or a folder with one folder "
+        "of images for each class. Without names, every artefact that takes them.",
+        show_default=False,
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the verdicts only.")]
 QuietNames = Annotated[bool, typer.Option("--quiet", "-q", help="Print the names only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
@@ -135,6 +144,7 @@ def examples(*commands: str) -> str:
         "selfdistill reproduce --jobs 2",
         "selfdistill reproduce mobahi2020 --out results",
         "selfdistill reproduce sinusoid --scale smoke --out try",
+        "selfdistill reproduce network_rounds comparison_table --data mine.npz --out mine",
     )
 )
 def reproduce(
@@ -143,6 +153,7 @@ def reproduce(
     out: Annotated[Path, typer.Option("--out", help="Folder for pictures, data, claims and report.")] = Path(
         "out"
     ),
+    data: DataOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
     jobs: JobsOption = 1,
@@ -157,7 +168,15 @@ def reproduce(
     from . import session
 
     session.reproduce(
-        artefacts or [], out, scale=scale, device=device, seed=seed, jobs=jobs, quiet=quiet, as_json=as_json
+        artefacts or [],
+        out,
+        scale=scale,
+        data=data,
+        device=device,
+        seed=seed,
+        jobs=jobs,
+        quiet=quiet,
+        as_json=as_json,
     )
 
 
@@ -165,6 +184,7 @@ def reproduce(
 def verify(
     artefacts: Names = None,
     scale: ScaleOption = "smoke",
+    data: DataOption = None,
     device: DeviceOption = "cpu",
     seed: SeedOption = 0,
     jobs: JobsOption = 1,
@@ -175,7 +195,14 @@ def verify(
     from . import session
 
     session.verify(
-        artefacts or [], scale=scale, device=device, seed=seed, jobs=jobs, quiet=quiet, as_json=as_json
+        artefacts or [],
+        scale=scale,
+        data=data,
+        device=device,
+        seed=seed,
+        jobs=jobs,
+        quiet=quiet,
+        as_json=as_json,
     )
 
 
@@ -186,7 +213,13 @@ def list_artefacts(artefacts: Names = None, quiet: QuietNames = False, as_json: 
     costs = read_costs()
     if as_json:
         rows = [
-            {"artefact": a.key, "paper": PAPERS[a.paper], "title": a.title, "seconds": costs.get(a.key, {})}
+            {
+                "artefact": a.key,
+                "paper": PAPERS[a.paper],
+                "title": a.title,
+                "own_data": a.own_data or None,
+                "seconds": costs.get(a.key, {}),
+            }
             for a in chosen
         ]
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))

@@ -82,6 +82,7 @@ def run_json(outcomes: list[Outcome], scale: Scale) -> dict[str, Any]:
         "scale": scale.name,
         "seed": scale.seed,
         "device": scale.device,
+        "data": {"name": scale.data.name, "hash": scale.data.digest} if scale.data else None,
         "artefacts": [
             {
                 "artefact": outcome.artefact.key,

@@ -21,9 +21,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ...empirical.data.own import OwnData
+from ...empirical.data.own_files import read_file
 from ...empirical.jobs.runner import affordable_processes
 from ...theory import InputError
-from ..artefact import Artefact, select_artefacts, write_text
+from ..artefact import Artefact, select_artefacts, select_for_data, write_text
 from ..outcomes import Outcome, with_kept
 from ..presets import ScaleName
 from ..remarks import duration
@@ -50,6 +52,7 @@ def reproduce(
     out: Path,
     *,
     scale: str,
+    data: Path | None,
     device: str,
     seed: int,
     jobs: int,
@@ -57,8 +60,9 @@ def reproduce(
     as_json: bool,
 ) -> None:
     """Run artefacts and leave pictures, data, claims and report in a folder."""
-    chosen = select_artefacts(names)
-    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=out / ".cache")
+    chosen = select(names, data)
+    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=out / ".cache", data=data)
+    chosen = without_unfit(chosen, names, run)
     folder = prepare_folder(out)
     foretell(chosen, run, quiet=quiet)
     outcomes = watched(chosen, run, folder, quiet=quiet or as_json)
@@ -76,11 +80,20 @@ def reproduce(
 
 
 def verify(
-    names: list[str], *, scale: str, device: str, seed: int, jobs: int, quiet: bool, as_json: bool
+    names: list[str],
+    *,
+    scale: str,
+    data: Path | None,
+    device: str,
+    seed: int,
+    jobs: int,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Run artefacts and print the table of their claims."""
-    chosen = select_artefacts(names)
-    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=None)
+    chosen = select(names, data)
+    run = make_scale(scale, seed=seed, device=device, jobs=jobs, cache=None, data=data)
+    chosen = without_unfit(chosen, names, run)
     outcomes = watched(chosen, run, None, quiet=quiet or as_json)
     if not quiet and not as_json:
         console.print(claims_table([claim for outcome in outcomes for claim in outcome.claims]))
@@ -89,10 +102,38 @@ def verify(
     finish(chosen, outcomes, kept, quiet=quiet or as_json)
 
 
-def make_scale(name: str, *, seed: int, device: str, jobs: int, cache: Path | None) -> Scale:
+def select(names: list[str], data: Path | None) -> list[Artefact]:
+    """Artefacts to run: those named, or all; with the reader's own data only such as take them."""
+    return select_artefacts(names) if data is None else select_for_data(names)
+
+
+def without_unfit(chosen: list[Artefact], names: list[str], run: Scale) -> list[Artefact]:
+    """Leave out, and say so, what the reader's own data do not suffice for and was not named itself."""
+    unfit: dict[Artefact, str] = {}
+    for artefact in chosen if run.data else ():
+        try:
+            artefact.check_data(run)
+        except InputError as error:
+            if {artefact.key, artefact.name} & set(names):
+                raise
+            unfit[artefact] = str(error)
+    if unfit and len(unfit) == len(chosen):
+        raise InputError(" ".join(dict.fromkeys(unfit.values())))
+    for reason in dict.fromkeys(unfit.values()):
+        which = ", ".join(artefact.key for artefact, why in unfit.items() if why == reason)
+        errors.print(
+            f"left out: {which}: {reason}", markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
+    return [artefact for artefact in chosen if artefact not in unfit]
+
+
+def make_scale(
+    name: str, *, seed: int, device: str, jobs: int, cache: Path | None, data: Path | None = None
+) -> Scale:
     """Build the run's scale, with its input checked."""
     if name not in get_args(ScaleName):
         raise InputError(f"--scale must be one of {', '.join(get_args(ScaleName))}; got {name!r}.")
+    own = None if data is None else OwnData.of(*read_file(data))
     processes = affordable_processes(jobs)
     if processes < jobs:
         errors.print(
@@ -100,7 +141,7 @@ def make_scale(name: str, *, seed: int, device: str, jobs: int, cache: Path | No
             highlight=False,
             soft_wrap=True,
         )
-    return Scale(cast(ScaleName, name), seed, check_device(device), processes, cache)
+    return Scale(cast(ScaleName, name), seed, check_device(device), processes, cache, data=own)
 
 
 def foretell(artefacts: list[Artefact], scale: Scale, *, quiet: bool) -> None:
@@ -157,7 +198,8 @@ def show(outcomes: list[Outcome], scale: Scale, *, as_json: bool) -> None:
     else:
         claims = [claim for outcome in outcomes for claim in outcome.claims]
         console.print(summary(claims))
-        if scale.name != "thorough" and (line := sample_line(claims, ThoroughVerdicts(thorough_run()))):
+        bundled = scale.name != "thorough" and scale.data is None
+        if bundled and (line := sample_line(claims, ThoroughVerdicts(thorough_run()))):
             console.print(line, highlight=False, soft_wrap=True)
 
 

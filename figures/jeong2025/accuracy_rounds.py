@@ -1,10 +1,12 @@
-"""Accuracy over rounds on real digits: predicted from the gram, and converged probes, on three kinds of features.
+"""Accuracy over rounds on real data: predicted from the gram, and converged probes, on three kinds of features.
 
 Linear probes with symmetric label noise, every round trained to convergence on the previous round's outputs; round 1
-is the first fit. Features are the hidden layer of a network trained on other digits with true labels, on other digits
-with half of the labels wrong, or on the digits 0-4 for a probe on 5-9. Lines: predicted from the gram alone by ridge
+is the first fit. Features are the hidden layer of a network trained on other samples with true labels, on others with
+half of the labels wrong, or on half of the classes for a probe on the rest. Lines: predicted from the gram by ridge
 regression (softmax linearised). Markers with 95 % intervals over seeds: the probes. Above, test accuracy at one weight
 decay and several noise rates; below, the change since round 1 at the highest rate, for three weight decays.
+
+Data: the bundled digits; features from other classes are those of 0-4, for a probe on 5-9.
 """
 
 from __future__ import annotations
@@ -22,39 +24,56 @@ from ..conditions import DullRule, Precondition
 from ..intervals import t_half_width
 from ..scale import Scale
 from ..style import COLOURS, new_figure, possible, rounds_axis
+from ._probe_sizes import probe_sizes
 
 FEATURES: dict[FeatureKind, str] = {
     "clean network": "features from true labels",
     "noisy network": "features from noisy labels",
     "other classes": "features from other classes",
 }
+PLAIN: FeatureKind = "pixels"
+NAMES = FEATURES | {PLAIN: "inputs as they are"}
+OWN_DATA = "classes"
 RIDGE = 3e-4
 RIDGES = (RIDGE / 2.5, RIDGE, 2 * RIDGE)  # the authors' three weight decays, relative to the middle one
 SOURCE = "selfdistill.theory.distill_linearised"
 Values = npt.NDArray[np.float64]
 
 
-def measure(scale: Scale) -> xr.Dataset:
-    """Every kind of features, weight decay and seed."""
+def kinds(scale: Scale) -> list[FeatureKind]:
+    """Kinds of features; a reader's own data of two or three classes have no other classes to learn from."""
+    few = scale.data is not None and scale.data.n_classes < 4
+    return [*list(FEATURES)[:2], PLAIN] if few else list(FEATURES)
+
+
+def plan(scale: Scale) -> list[LabelRounds]:
+    """Every kind of features and seed."""
     rates = scale.choose(
         smoke=(0.4, 0.7), quick=(0.2, 0.7), thorough=(0.1, 0.3, 0.5, 0.7, 0.9), full=(0.1, 0.3, 0.5, 0.7, 0.9)
     )
-    seeds = range(scale.choose(smoke=2, quick=4, thorough=20, full=20))
-    n_train = scale.choose(smoke=150, quick=400, full=800)
-    n_test = scale.choose(smoke=100, quick=397, full=397)
     rounds = scale.choose(smoke=2, quick=6, full=10)
-    configs = [
+    sizes = probe_sizes(scale, scale.choose(smoke=150, quick=400, full=800))
+    return [
         LabelRounds(
-            features, tuple(("symmetric", rate) for rate in rates), RIDGES, rounds, n_train, n_test,
-            seed=scale.seed * 100 + seed, students=(), device=scale.device,
+            features, tuple(("symmetric", rate) for rate in rates), RIDGES, rounds,
+            seed=scale.seed * 100 + seed, students=(), device=scale.device, **sizes,
         )
-        for features in FEATURES
-        for seed in seeds
+        for features in kinds(scale)
+        for seed in range(seeds(scale))
     ]  # fmt: skip
-    results = scale.map(label_rounds, configs)
-    kinds = [results[i * len(seeds) : (i + 1) * len(seeds)] for i in range(len(FEATURES))]
-    stacked = [xr.concat(kind, "seed") for kind in kinds]
-    return xr.concat(stacked, "features").assign_coords(features=list(FEATURES), seed=list(seeds))
+
+
+def seeds(scale: Scale) -> int:
+    """Number of splits for every kind of features."""
+    return scale.choose(smoke=2, quick=4, thorough=20, full=20)
+
+
+def measure(scale: Scale) -> xr.Dataset:
+    """Every kind of features, weight decay and seed."""
+    n = seeds(scale)
+    results = scale.map(label_rounds, plan(scale))
+    stacked = [xr.concat(results[i : i + n], "seed") for i in range(0, len(results), n)]
+    return xr.concat(stacked, "features").assign_coords(features=kinds(scale), seed=list(range(n)))
 
 
 def errors(data: xr.Dataset, *, change: bool) -> tuple[Values, Values]:
@@ -79,7 +98,8 @@ def claims(data: xr.Dataset) -> list[Claim]:
     worst = float(data["stationarity"].max())
     converged = Precondition(f"every probe has converged: stationarity ≤ {0.05:g}", worst, worst <= 0.05)
     found = []
-    for kind, name in FEATURES.items():
+    for kind in data["features"].values:
+        name = NAMES[kind]
         part = data.sel(features=kind)
         for change, text, allowed in (
             (False, "the gram predicts test accuracy to 5 points", 0.05),
@@ -100,8 +120,8 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 def draw(data: xr.Dataset) -> Figure:
     """Test accuracy over rounds, and its change for three weight decays; one column a kind of features."""
-    figure, axes = new_figure(len(FEATURES), 2, width=4.2, height=3.2)
-    for column, (kind, name) in enumerate(FEATURES.items()):
+    figure, axes = new_figure(data.sizes["features"], 2, width=4.2, height=3.2)
+    for column, kind in enumerate(data["features"].values):
         test = 100 * data["accuracy"].sel(features=kind, part="test")
         top, bottom = axes[0, column], axes[1, column]
         for i, rate in enumerate(data["rate"].values):
@@ -115,7 +135,7 @@ def draw(data: xr.Dataset) -> Figure:
             )
         bottom.axhline(0, color="0.7", lw=0.8, zorder=0)
         possible(top, 0.0, 100.0)
-        top.set_title(name)
+        top.set_title(NAMES[kind])
         bottom.set_title(f"change at noise rate {data['rate'].values[-1]:g}")
     axes[0, 0].set_ylabel("test accuracy (%)")
     axes[1, 0].set_ylabel("change since round 1 (points)")

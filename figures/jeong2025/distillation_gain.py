@@ -1,10 +1,13 @@
-"""What rounds and partial labels gain on noisy digits, against the noise rate, for three noise models.
+"""What rounds and partial labels gain on noisy labels, against the noise rate, for three noise models.
 
-Accuracy of converged linear probes on hidden-layer features (a network trained on other digits, true labels), less that
-of the teacher, which is round 1; 95 % intervals over seeds (label noise, split and feature network all change with the
-seed). The partial-label student is trained once on the teacher's two largest outputs with the authors' loss, started
-from the teacher's weights or from zero; "largest left-out output" (ours) once on the label that ridge regression
-predicts for each sample without its own. Above, test points; below, training points whose given label is wrong.
+Accuracy of converged linear probes on hidden-layer features (a network trained on other samples, true labels), less
+that of the teacher, which is round 1; 95 % intervals over seeds (label noise, split and feature network all change
+with the seed). The partial-label student is trained once on the teacher's two largest outputs with the authors' loss,
+started from the teacher's weights or from zero; "largest left-out output" (ours) once on the label that ridge
+regression predicts for each sample without its own. Above, test points; below, training points whose given label is
+wrong.
+
+Data: the bundled digits.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from ..intervals import t_half_width
 from ..reference import Array
 from ..scale import Scale
 from ..style import COLOURS, new_figure
+from ._probe_sizes import probe_sizes
 
+OWN_DATA = "classes"
 MODELS = ("symmetric", "asymmetric", "superclass")
 TEACHER, ZERO, LEFT_OUT = "partial labels, from the teacher", "partial labels, from zero", "left out"
 RIDGE = 3e-4
@@ -28,29 +33,29 @@ HIGH = 0.7
 SOURCE = "selfdistill.empirical.experiments.label_rounds.label_rounds"
 
 
-def measure(scale: Scale) -> xr.Dataset:
-    """Measure all seeds."""
+def plan(scale: Scale) -> list[LabelRounds]:
+    """One job a seed."""
     every = tuple(round(0.1 * i, 1) for i in range(1, 10))
     rates = scale.choose(smoke=(HIGH,), quick=(0.1, 0.4, HIGH, 0.9), thorough=every, full=every)
-    seeds = range(scale.choose(smoke=2, quick=6, thorough=24, full=20))
-    results = scale.map(
-        label_rounds,
-        [
-            LabelRounds(
-                "clean network",
-                tuple((model, rate) for model in MODELS for rate in rates),
-                (RIDGE,),
-                rounds=scale.choose(smoke=2, quick=5, full=5),
-                n_train=scale.choose(smoke=150, quick=400, full=800),
-                n_test=scale.choose(smoke=100, quick=397, full=397),
-                seed=scale.seed * 100 + 50 + seed,
-                students=(TEACHER, ZERO, LEFT_OUT),
-                device=scale.device,
-            )
-            for seed in seeds
-        ],
-    )
-    return xr.concat(results, "seed").squeeze("ridge", drop=True)
+    sizes = probe_sizes(scale, scale.choose(smoke=150, quick=400, full=800))
+    return [
+        LabelRounds(
+            "clean network",
+            tuple((model, rate) for model in MODELS for rate in rates),
+            (RIDGE,),
+            rounds=scale.choose(smoke=2, quick=5, full=5),
+            seed=scale.seed * 100 + 50 + seed,
+            students=(TEACHER, ZERO, LEFT_OUT),
+            device=scale.device,
+            **sizes,
+        )
+        for seed in range(scale.choose(smoke=2, quick=6, thorough=24, full=20))
+    ]
+
+
+def measure(scale: Scale) -> xr.Dataset:
+    """Measure all seeds."""
+    return xr.concat(scale.map(label_rounds, plan(scale)), "seed").squeeze("ridge", drop=True)
 
 
 def gains(data: xr.Dataset, part: str) -> tuple[xr.DataArray, xr.DataArray]:

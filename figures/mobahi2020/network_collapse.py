@@ -21,8 +21,18 @@ from ..conditions import DullRule
 from ..intervals import t_half_width
 from ..scale import Scale
 from ..style import BOUND, COLOURS, MEASURED, THEORY, new_figure
-from ._matched_cells import EPSILONS, by_draw, left_out, measure_networks, predicted_rounds, settled
+from ._matched_cells import (
+    EPSILONS,
+    by_draw,
+    known_mean,
+    left_out,
+    measure_networks,
+    predicted_rounds,
+    settled,
+)
+from ._matched_cells import plan as plan
 
+OWN_DATA = "classes (of more than two the two commonest) or values"
 SOURCE = "selfdistill.theory.distill_to_tolerance"
 
 
@@ -62,7 +72,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
         Claim.from_samples(
             "M17", f"theory errs by fewer rounds than {name}", errors[name] - errors[theory], relation="≥",
             source=SOURCE, dull_rule=DullRule.of(name, errors[theory], errors[name], better="lower"),
-            note=f"mean absolute error {np.nanmean(errors[theory]):.2f} against {np.nanmean(errors[name]):.2f} rounds",
+            note=f"mean absolute error {known_mean(errors[theory]):.2f} against {known_mean(errors[name]):.2f} rounds",
         )
         for name in dull
     ]  # fmt: skip
@@ -77,7 +87,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
         ),
         Claim.from_samples(
             "M17", "the fit of every round but the last is within 10 % of the predicted one, on average over rounds",
-            by_draw(kept, np.nanmean(before_last(z, kept), axis=1)), relation="≤", predicted=0.1, source=SOURCE,
+            by_draw(kept, known_mean(before_last(z, kept), axis=1)), relation="≤", predicted=0.1, source=SOURCE,
             note="relative error of z; the last fit before collapse is nearly zero, and so is what it is divided by.",
         ),
         Claim.theorem(

@@ -13,34 +13,44 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ...empirical.data.own import DataSource
 from ...empirical.experiments.matched import MatchedConfig
 from ...empirical.experiments.stopping import StoppingConfig, measure_stopping
 from ..claim import Claim
 from ..conditions import Precondition
 from ..scale import Scale
 from ..style import COLOURS, new_figure
-from ._matched_cells import Values
+from ._matched_cells import Values, drawn
 
+OWN_DATA = "classes (of more than two the two commonest) or values"
 SOURCE = "selfdistill.theory.Trajectory"
 EPSILON = 0.03
 
 
-def measure(scale: Scale) -> xr.Dataset:
-    """Exponents of three ways to regularise, for every draw of two sets of data."""
+def plan(scale: Scale) -> list[StoppingConfig]:
+    """Every draw of two sets of data, or of the reader's own, as many in all."""
     draws = scale.choose(smoke=2, quick=4, thorough=10, full=20)
     width = scale.choose(smoke=48, quick=128, full=1024)
-    sets = scale.choose(
+    n_train, n_test = drawn(scale, scale.choose(smoke=20, quick=30, full=60))
+    sets: tuple[DataSource, ...] = scale.choose(
         smoke=("digits-3-8",), quick=("digits-3-8", "diabetes"), full=("digits-3-8", "diabetes")
     )
-    n_train = scale.choose(smoke=20, quick=30, full=60)
-    configs = [
-        StoppingConfig(MatchedConfig(data, EPSILON, width, 1000 * scale.seed + 100 + draw, n_train=n_train))
+    if scale.data is not None:
+        draws, sets = draws * len(sets), (scale.data.two_commonest(),)
+    first = 1000 * scale.seed + 100
+    return [
+        StoppingConfig(MatchedConfig(data, EPSILON, width, first + draw, n_train=n_train, n_test=n_test))
         for data in sets
         for draw in range(draws)
     ]
+
+
+def measure(scale: Scale) -> xr.Dataset:
+    """Exponents of three ways to regularise, for every draw of the data."""
+    configs = plan(scale)
     data = xr.concat(scale.map(measure_stopping, configs), dim="draw", join="outer")
-    data["data"] = "draw", [config.network.data for config in configs]
-    return data.assign_attrs(epsilon=EPSILON, width=width)
+    data["data"] = "draw", [str(config.network.data) for config in configs]
+    return data.assign_attrs(epsilon=EPSILON, width=configs[0].network.width)
 
 
 def _largest(data: xr.Dataset, treatment: str, source: str) -> Values:

@@ -13,13 +13,16 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...theory import InputError
 from ..claim import Claim
 from ..conditions import DullRule, Precondition
 from ..intervals import t_half_width
 from ..scale import Scale
 from ..style import BOUND, COLOURS, THEORY, new_figure, rounds_axis
-from ._matched_cells import MIDDLE, Values, by_draw, left_out, measure_networks, settled
+from ._matched_cells import MIDDLE, Values, by_draw, known_mean, left_out, measure_networks, settled
+from ._matched_cells import plan as plan
 
+OWN_DATA = "classes (of more than two the two commonest) or values"
 SOURCE = "selfdistill.theory.Trajectory.predict"
 KERNEL_NAMES = {
     "theory": "its own tangent kernel",
@@ -53,13 +56,18 @@ def best_rounds(data: xr.Dataset) -> dict[str, Values]:
 def curve_error(data: xr.Dataset, source: str) -> Values:
     """Mean over the network's rounds of ``|predicted − measured| / measured``, one a cell."""
     measured, predicted = _errors(data, "network"), _errors(data, source)
-    return np.asarray(np.nanmean(np.abs(predicted - measured) / measured, axis=1))
+    return known_mean(np.abs(predicted - measured) / measured, axis=1)
 
 
 def long_enough(data: xr.Dataset) -> xr.Dataset:
     """Keep settled cells in which at least three rounds are predicted: shorter runs have no middle."""
     kept = settled(data)
-    return kept.isel(cell=np.flatnonzero(kept["rounds"].sel(source="theory") >= 3))
+    chosen = kept.isel(cell=np.flatnonzero(kept["rounds"].sel(source="theory") >= 3))
+    if not chosen.sizes["cell"]:
+        raise InputError(
+            "no network is predicted to take three rounds or more to its collapse on these data."
+        )
+    return chosen
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
@@ -122,7 +130,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 
 def _percent(values: Values) -> str:
-    return f"{100 * np.nanmean(values):.1f} %"
+    return f"{100 * known_mean(values):.1f} %"
 
 
 def draw(data: xr.Dataset) -> Figure:
@@ -159,7 +167,8 @@ def _draw_curves(axes: Axes, data: xr.Dataset) -> None:
         title=f"Test error of every round: width {width}, ε = {epsilon:g}",
     )  # fmt: skip
     rounds_axis(axes)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, columnspacing=1.0)
+    wide = max(len(str(name)) for name in at["data"].values) > 15  # names of one's own data
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2 if wide else 3, columnspacing=1.0)
 
 
 def _draw_best(axes: Axes, data: xr.Dataset) -> None:

@@ -19,12 +19,14 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ...empirical.data.problems import is_cifar
 from ...empirical.experiments.rounds import RoundsConfig, measure_rounds
 from ..claim import Claim
 from ..conditions import DullRule
 from ..scale import Scale
 from ..style import ACCENT, BOUND, MEASURED, THEORY, band, new_figure, possible, rounds_axis
 
+OWN_DATA = "classes"
 LOSSES: tuple[Literal["squared"], Literal["cross_entropy"]] = ("squared", "cross_entropy")
 SOURCE = "selfdistill.empirical.experiments.rounds.measure_rounds"
 # The networks and data of the paper's own experiments, on clean labels.
@@ -34,21 +36,23 @@ Values = npt.NDArray[np.float64]
 
 def data_sets(scale: Scale) -> set[str]:
     """Names of the data that must be there besides the bundled sets."""
-    return {config.data for config in configs(scale)} - {"digits"}
+    return {str(config.data) for config in plan(scale) if is_cifar(config.data)}
 
 
-def configs(scale: Scale) -> list[RoundsConfig]:
-    """Both losses, noisy and clean digits; at full scale also the paper's networks, a job of its own a seed."""
+def plan(scale: Scale) -> list[RoundsConfig]:
+    """Both losses, noisy and clean labels; at full scale also the paper's networks, a job of its own a seed."""
     first = 1000 * scale.seed
     seeds = tuple(range(first, first + scale.choose(smoke=2, quick=6, thorough=40, full=20)))
-    digits = [
+    n_train, n_validation, n_test = parts(scale)
+    small = [
         RoundsConfig(
             loss,
+            data=scale.data or "digits",
             seeds=seeds,
             rounds=scale.choose(smoke=3, quick=10, full=20),
-            n_train=scale.choose(smoke=100, quick=300, full=600),
-            n_validation=scale.choose(smoke=100, quick=200, full=200),
-            n_test=scale.choose(smoke=100, quick=600, full=900),
+            n_train=n_train,
+            n_validation=n_validation,
+            n_test=n_test,
             label_noise=noise,
             epochs=scale.choose(smoke=5, quick=30, full=60),
             device=scale.device,
@@ -57,6 +61,8 @@ def configs(scale: Scale) -> list[RoundsConfig]:
         for noise in (0.4, 0.0)
         for loss in LOSSES
     ]
+    if scale.data is not None:
+        return small
     images = [
         paper_run(
             RoundsConfig(loss, data=data, network=network, seeds=seeds[:3], device=scale.device)
@@ -64,7 +70,17 @@ def configs(scale: Scale) -> list[RoundsConfig]:
         for data, network in PAPER
         for loss in LOSSES
     ]
-    return digits + scale.choose(smoke=[], quick=[], full=list(chain.from_iterable(images)))
+    return small + scale.choose(smoke=[], quick=[], full=list(chain.from_iterable(images)))
+
+
+def parts(scale: Scale) -> tuple[int, int, int]:
+    """Training, validation and test points; fewer where the reader's own data have not so many."""
+    n_train = scale.choose(smoke=100, quick=300, full=600)
+    n_validation = scale.choose(smoke=100, quick=200, full=200)
+    n_test = scale.choose(smoke=100, quick=600, full=900)
+    if scale.data is not None:
+        n_train, n_validation, n_test = scale.data.sizes(n_train, n_validation, min(n_test, 400), least=20)
+    return n_train, n_validation, n_test
 
 
 def paper_run(config: RoundsConfig) -> RoundsConfig:
@@ -77,7 +93,7 @@ def paper_run(config: RoundsConfig) -> RoundsConfig:
 
 def measure(scale: Scale) -> xr.Dataset:
     """All runs; those with fewer seeds or rounds are padded with NaN."""
-    jobs = configs(scale)
+    jobs = plan(scale)
     found: dict[str, list[xr.Dataset]] = {}
     for config, result in zip(jobs, scale.map(measure_rounds, jobs), strict=True):
         loss = "squared loss" if config.loss == "squared" else "cross-entropy"
@@ -145,7 +161,7 @@ def _kernel_claims(run: str, part: xr.Dataset) -> list[Claim]:
             "M17", f"{run}: the kernel after the first fit predicts the accuracy of every round to 5 points", first,
             relation="≤", predicted=0.05, source="selfdistill.theory.distill_with_ridge",
             dull_rule=DullRule.of("the kernel at the start", first, start, better="lower"),
-            note=f"mean absolute error {first.mean():.3f}; the kernel at the start {start.mean():.3f}.",
+            note=f"mean absolute error {_mean(first)}; the kernel at the start {_mean(start)}.",
         ),
         Claim.from_samples(
             "M16", f"{run}: a fit uses fewer of the start kernel's eigenvectors in the last round than in the first",
@@ -158,6 +174,11 @@ def _kernel_claims(run: str, part: xr.Dataset) -> list[Claim]:
             note=f"least over rounds; mean {order.mean():.2f}.",
         ),
     ]  # fmt: skip
+
+
+def _mean(values: Values) -> str:
+    """The mean in words; a kernel that cannot have the error of the first fit predicts nothing."""
+    return f"{values.mean():.3f}" if len(values) else "unknown"
 
 
 def curve_error(part: xr.Dataset, kernel: str) -> Values:

@@ -17,8 +17,10 @@ from ..claim import Claim
 from ..conditions import DullRule
 from ..scale import Scale
 from ..style import COLOURS, new_figure, possible
-from ._matched_cells import MIDDLE, Values, left_out, measure_networks, settled
+from ._matched_cells import MIDDLE, Values, known_mean, left_out, measure_networks, settled
+from ._matched_cells import plan as plan
 
+OWN_DATA = "classes (of more than two the two commonest) or values"
 SOURCE = "selfdistill.theory.Trajectory"
 STAGES = {"early": (0.0, 1 / 3), "middle": (1 / 3, 2 / 3), "late": (2 / 3, 1.0)}
 ALLOWED = 0.1
@@ -97,15 +99,15 @@ def claims(data: xr.Dataset) -> list[Claim]:
         Claim.from_samples(
             "M18", f"networks of width {widths[-1]} stay within 10 % of theory for at least three quarters of the "
             "predicted rounds", wide, relation="≥", predicted=0.75, source=SOURCE,
-            note=f"share of the rounds before the fit first differs by more: {wide.mean():.2f}; at width {widths[0]} "
-            f"{narrow.mean():.2f}.",
+            note=f"share of the rounds before the fit first differs by more: {known_mean(wide):.2f}; at width "
+            f"{widths[0]} {known_mean(narrow):.2f}.",
         )
     )  # fmt: skip
     return found
 
 
 def _middle(values: Values) -> Values:
-    return np.exp(np.log(values).mean(axis=0))
+    return np.exp(np.log(values).mean(axis=0)) if len(values) else np.full(values.shape[1], np.nan)
 
 
 def draw(data: xr.Dataset) -> Figure:

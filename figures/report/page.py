@@ -61,15 +61,21 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
     papers = [_paper(key, [s for s in sections if s["paper"] == key]) for key in PAPERS]
     claims = [claim for section in sections for claim in section["claims"]]
     stated = statements()
-    changed, commit = changes([c for o in outcomes if o.scale in (None, scale) for c in o.claims], scale)
-    sampled = [c for section in sections for c, _ in section["judged"] if section["scale"].name != "thorough"]
+    bundled = [o for o in outcomes if o.scale in (None, scale) and not o.own_data]
+    changed, commit = changes([c for o in bundled for c in o.claims], scale)
+    sampled = [
+        c
+        for section in sections
+        if section["scale"].name != "thorough" and not section["own_data"]
+        for c, _ in section["judged"]
+    ]
     known = {name: find_source(name) for name in dict.fromkeys(c["source"] for c in claims) if name}
     return templates.get_template("report.html.j2").render(
         papers=[paper for paper in papers if paper["outcomes"]],
         titles=PAPERS | {"borup2021": "Borup & Andersen 2021"},
         claims=claims,
         changed=changed,
-        compared_with=commit,
+        compared_with=commit if bundled else "",
         sampled=[claim for claim in sampled if thorough.find(claim)],
         differing=thorough.differing(sampled),
         otherwise={
@@ -122,12 +128,13 @@ def _section(outcome: Outcome, thorough: ThoroughVerdicts, scale: Scale) -> dict
     image = base64.b64encode(outcome.picture.read_bytes()).decode() if outcome.picture else ""
     key = outcome.artefact.key
     own_scale = outcome.scale or scale
-    find = thorough.find if own_scale.name != "thorough" else lambda _: None
+    of_same_data = own_scale.name != "thorough" and not outcome.own_data
+    find = thorough.find if of_same_data else lambda _: None
     return {
         "key": key,
         "paper": outcome.artefact.paper,
         "title": outcome.artefact.title.rstrip("."),
-        "paragraphs": [p for p in outcome.artefact.explanation.split("\n\n") if p.strip()],
+        "paragraphs": outcome.artefact.paragraphs(outcome.own_data),
         "image": image,
         "claims": [
             {**asdict(c), "anchor": f"{key}.{i}", "why": why(c), "thorough": find(c), "power": power(c)}
@@ -136,6 +143,7 @@ def _section(outcome: Outcome, thorough: ThoroughVerdicts, scale: Scale) -> dict
         "judged": [(c, f"{key}.{i}") for i, c in enumerate(outcome.claims, start=1)],
         "scale": own_scale,
         "outdated": outcome.outdated,
+        "own_data": outcome.own_data,
         "error": outcome.error,
         "seconds": outcome.seconds,
     }
@@ -147,6 +155,7 @@ def environment(scale: Scale) -> dict[str, str]:
         "scale": scale.name,
         "seed": str(scale.seed),
         "device": scale.device,
+        **({"data": f"{scale.data.description}, hash {scale.data.digest}"} if scale.data else {}),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }

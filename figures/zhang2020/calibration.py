@@ -20,10 +20,12 @@ from ..intervals import t_half_width
 from ..scale import Scale
 from ..soft_label_claims import CE, effect, explained
 from ..soft_label_scale import data_sets as data_sets
-from ..soft_label_scale import tables
+from ..soft_label_scale import plan_compared, tables
 from ..soft_label_studies import COMPARED, compared
 from ..style import BOUND, COLOURS, new_figure
 
+OWN_DATA = "classes"
+plan = plan_compared
 PAIRS = (
     ("label smoothing", CE), ("entropy penalty", CE), ("self-distillation", CE), ("Beta smoothing", CE),
     ("Beta smoothing", "label smoothing"),

@@ -7,7 +7,7 @@ First by the papers' settings at one weight decay, then with weight decay and se
 seeds; besides, what cross-entropy reaches by early stopping, and with three times the loss. The last column is the
 calibration error after temperature scaling. The best mean of every column is bold.
 
-Overconfident digits have noisy pixels: small networks fit them and are too sure, as the papers' networks are. A
+Data: overconfident digits have noisy pixels: small networks fit them and are too sure, as the papers' networks are. A
 hundred classes are pairs of digits side by side, ten images each. On clean digits and on labels of which 40 % were
 moved cross-entropy is not overconfident: what the papers claim is not about these.
 """
@@ -25,9 +25,11 @@ from ..intervals import t_half_width
 from ..scale import Scale
 from ..soft_label_claims import CE, effect, explained
 from ..soft_label_scale import data_sets as data_sets
-from ..soft_label_scale import tables
+from ..soft_label_scale import plan_compared, tables
 from ..soft_label_studies import compared
 
+OWN_DATA = "classes"
+plan = plan_compared
 # Column: metric, factor, decimals, whether more is better (None: neither).
 COLUMNS: dict[str, tuple[str, float, int, bool | None]] = {
     "accuracy, %": ("accuracy", 100, 1, True),
