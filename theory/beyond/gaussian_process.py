@@ -63,7 +63,8 @@ def distill_mean(
     Raises
     ------
     InputError
-        If a variance is not positive, or shapes do not match.
+        If a variance is not positive, shapes do not match, or the training points would explain more than a new
+        point's prior variance.
 
     References
     ----------
@@ -125,6 +126,14 @@ def _checked(
         raise InputError(
             f"prior_variance must be the kernel of each new point with itself, shape ({len(cross)},) and not "
             f"negative; got shape {prior.shape}."
+        )
+    scaled, projected = _projected(spectrum, cross)
+    left = prior - projected**2 @ (1 / (scaled + 1 / np.sum(1 / alphas)))
+    if (left < -1e-8 * max(float(scaled.max(initial=0.0)), float(prior.max(initial=0.0)))).any():
+        point = int(np.argmin(left))
+        raise InputError(
+            f"prior_variance must be the kernel of each new point with itself: at point {point} it is "
+            f"{prior[point]:.6g}, less than the {prior[point] - left[point]:.6g} that the training points explain."
         )
     return spectrum, alphas, cross, prior
 

@@ -145,6 +145,10 @@ def optimal_mixing(
     ridge = check_positive(ridge, "ridge")
     steps = check_count(steps, "steps")
     check_choice(criterion, "criterion", ("leave-one-out", "gcv"))
+    if criterion == "gcv" and noise_variance is not None:
+        raise InputError(
+            "a known noise_variance chooses by Mallows' criterion: leave out noise_variance, or criterion."
+        )
     spectrum = as_spectrum(spectrum)
     spectrum.require_complete("a mixture of rounds")
     if noise_variance is not None:

@@ -76,6 +76,22 @@ def test_rounds_and_mixtures_against_simulation(rng, n):
         assert (np.abs(simulated[:, i].mean(axis=0) - predicted) < 4.5 * error + 2 * predicted / n).all()
 
 
+@pytest.mark.parametrize("rounds", [12, 16])
+def test_many_rounds_keep_their_digits(rounds):
+    """With n → ∞ the filter acts on the population: an oracle without any contour."""
+    sigma, c = np.geomspace(1, 1e-3, 30), 0.05
+    risk = out_of_sample_risk(sigma, np.ones(30), 10**10, c, 1.0, round_weights=[0] * (rounds - 1) + [1])
+    expected = np.sum(sigma * (1 - (sigma / (sigma + c)) ** rounds) ** 2)
+    assert risk.squared_bias == pytest.approx(expected, rel=1e-6)
+
+
+def test_rounds_that_rounding_would_decide_are_refused():
+    with pytest.raises(InputError, match=r"mix 31 rounds, whose terms cancel .* Take fewer rounds"):
+        out_of_sample_risk(
+            np.geomspace(1, 1e-6, 200), np.ones(200), 100, 1e-6, 1.0, round_weights=[0] * 30 + [1]
+        )
+
+
 def test_bad_input():
     sigma = np.ones(4)
     with pytest.raises(InputError, match="vector of numbers above 0"):

@@ -86,3 +86,7 @@ def test_bad_input(problem):
             how(spectrum, [0.1], cross[:, :-1], prior)
         with pytest.raises(InputError, match="new point with itself"):
             how(spectrum, [0.1], cross, prior[:-1])
+        with pytest.raises(
+            InputError, match=r"at point \d it is 0.01, less than the 0.\d+ that the training points"
+        ):
+            how(spectrum, [0.1], cross, 0.01 * prior)

@@ -235,6 +235,8 @@ def test_bad_input(problem):
             optimal_mixing(spectrum, RIDGE, steps)
     with pytest.raises(InputError, match="criterion must be one of"):
         optimal_mixing(spectrum, RIDGE, 2, criterion="aic")
+    with pytest.raises(InputError, match="leave out noise_variance, or criterion"):
+        optimal_mixing(spectrum, RIDGE, 2, 0.1, criterion="gcv")
     with pytest.raises(InputError, match="truth must have 1 outputs"):
         oracle_mixing(spectrum, RIDGE, 2, np.ones((N, 2)), 1.0)
     with pytest.raises(InputError, match="spectrum must be a Spectrum"):
