@@ -122,7 +122,6 @@ def draw(data: xr.Dataset) -> Figure:
                    color="black", markersize=5, label="refits" if i else None)  # fmt: skip
     ends = np.array([float(data["expected"].min()), float(data["expected"].max())]) * [0.9, 1.1]
     panel.plot(ends, ends, color="black", linewidth=1)
-    panel.set(xscale="log", yscale="log", xlabel="error of the teacher", ylabel="error of the student",
-              title="Digits: narrow and wide")  # fmt: skip
-    panel.legend(loc="upper left")
+    panel.set(xlabel="error of the teacher", ylabel="error of the student", title="Digits: narrow and wide")
+    panel.legend(loc="lower right")
     return figure
