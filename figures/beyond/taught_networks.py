@@ -37,7 +37,10 @@ def claims(data: xr.Dataset) -> list[Claim]:
     source = "selfdistill.empirical.experiments.taught_networks.measure_taught_networks"
     last = data["distance"].isel(generation=-1)
     growth = last.sel(pipeline="replaced") - data["distance"].isel(generation=0).sel(pipeline="replaced")
-    chosen = data["student_error"].interp(weight=data["best_weight"]).values
+    errors = data["student_error"].transpose("seed", "weight").values
+    chosen = np.array(
+        [np.interp(w, data["weight"], row) for w, row in zip(data["best_weight"].values, errors, strict=True)]
+    )
     best = data["student_error"].min("weight").values
     ends = data["student_error"].sel(weight=[0.0, 1.0]).min("weight").values
     middle = data["student_error"].sel(weight=0.5)
