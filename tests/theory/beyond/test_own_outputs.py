@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.kernel_ridge import KernelRidge
 
 from selfdistill.theory import (
@@ -62,6 +64,44 @@ def test_risk_is_that_of_refits(rng, problem, how):
             if how.get("real_labels") != "kept":
                 real = truth[:, None] + SIGMA * rng.normal(size=fit.shape)
             targets = share * real + (1 - share) * outputs
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.floats(0, 1), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_moments_on_any_spectrum_and_penalties(seed, accumulate, share, kept):
+    """Every data set as a matrix on the truth and on each noise that was ever drawn: moments by plain sums."""
+    rng = np.random.default_rng(seed)
+    n, rounds, label, fresh = 4, int(rng.integers(1, 6)), *rng.uniform(0, 2, 2)
+    gram = np.diag(rng.uniform(0, 2, n) ** 4) if seed % 2 else np.cov(rng.normal(size=(n, 9)))
+    truth, ridges = rng.normal(size=n), 10.0 ** rng.uniform(-3, 1, rounds)
+    share = 0.0 if accumulate else share
+    run = own_outputs(
+        Spectrum.from_gram(gram, truth), ridges, rounds, label, fresh_noise_variance=fresh, real_share=share,
+        real_labels="kept" if kept else "fresh", scheme="accumulate" if accumulate else "replace",
+    )  # fmt: skip
+    identity = np.eye(n)
+
+    def mixed(sets, weights):
+        """Weighted sum of data sets, each a matrix by source: the truth (key 0), or a noise with its variance."""
+        keys = {key for data in sets for key in data}
+        return {k: sum(w * d.get(k, 0 * identity) for w, d in zip(weights, sets, strict=True)) for k in keys}
+
+    first = {(0, 0.0): identity, (1, label): identity}
+    sets, targets = [first], first
+    for t, c in enumerate(ridges):
+        smoother = np.linalg.solve(gram + n * c * identity, gram)
+        fit = {key: smoother @ matrix for key, matrix in targets.items()}
+        bias = np.mean((truth - fit[0, 0.0] @ truth) ** 2)
+        variance = sum(v * np.sum(m**2) for (key, v), m in fit.items() if key) / n
+        risk = run.risk(truth)
+        assert risk.squared_bias[t] == pytest.approx(bias, rel=1e-8, abs=1e-12)
+        assert risk.variance[t] == pytest.approx(variance, rel=1e-8, abs=1e-12)
+        sets.append(fit | {(2 * t + 2, fresh): identity})
+        if accumulate:
+            targets = mixed(sets, np.full(len(sets), 1 / len(sets)))
+        else:
+            real = first if kept else {(0, 0.0): identity, (2 * t + 3, label): identity}
+            targets = mixed([real, sets[-1]], [share, 1 - share])
 
 
 def test_replaced_in_closed_form():
