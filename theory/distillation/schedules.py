@@ -153,7 +153,8 @@ class FixedRidge:
             return np.asarray(self.ground_truth_weight)
         as_spectrum(spectrum).require_complete(str(self.needs_all))
         run = LeftOutRun(spectrum, np.asarray(self.ridge), None, clip=not self.unbounded)
-        run.singles(to_host(spectrum.targets).astype(np.float64, copy=False))
+        if self.rounds:
+            run.singles(to_host(spectrum.targets).astype(np.float64, copy=False))
         return run.weights
 
     def rule(self, spectrum: Spectrum) -> RidgeRule:

@@ -82,6 +82,10 @@ def test_earlier_weights_do_not_depend_on_later_rounds(problem):
     np.testing.assert_array_equal(long[:3], short)
 
 
+def test_no_round_needs_no_weight(problem):
+    assert distill_with_ridge(Spectrum.from_gram(*problem), RIDGE, 0, "best").rounds == 0
+
+
 def test_where_no_weight_matters_it_is_one():
     """On single directions a sample says nothing of another: every left-out prediction is zero."""
     weights = best_ground_truth_weights(Spectrum.from_eigenvalues([1.0, 2.0], [3.0, 1.0]), 0.1, 3)
