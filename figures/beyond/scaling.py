@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics.pairwise import rbf_kernel
 
 from ...theory import (
+    InputError,
     Spectrum,
     Trajectory,
     distill_to_tolerance,
@@ -36,28 +37,39 @@ from ..scale import Scale
 from ..style import ACCENT, BOUND, COLOURS, MEASURED, THEORY, new_figure
 
 GAMMA, NOISE, EPSILON, TOLERANCE = 0.5, 0.3, 0.2, 1e-8
-FEATURES, CHUNK = 100, 500
+CHUNK, IN_MEMORY = 500, 200_000
+OF_A_GRAM = ("products", "products_without_decay", "estimated_error", "error", "chunked_error")
 PATHS = ("factorised gram", "products with the gram", "kernel never stored", "random features in chunks")
 
 
 @dataclass(frozen=True)
 class Config:
-    """One problem: every path solves it."""
+    """One problem: every path that is tried at its size solves it."""
 
     n_samples: int
     seed: int
     stream: int
     factorised: bool
+    multiplied: bool
+    features: int
 
 
 def measure(scale: Scale) -> xr.Dataset:
     """Time, products and errors of every path at every size."""
     sizes = scale.choose(
-        smoke=(60, 120, 240), quick=(200, 400, 800, 1600, 3200), full=(500, 1000, 2000, 4000, 8000, 16000)
+        smoke=(60, 120, 240, 1000),
+        quick=(200, 400, 800, 1600, 3200, 20_000, 100_000),
+        full=(500, 1000, 2000, 4000, 8000, 16_000, 100_000, 1_000_000, 10_000_000),
     )
-    largest = scale.choose(smoke=240, quick=1600, full=8000)
+    factorised = scale.choose(smoke=240, quick=1600, full=8000)
+    multiplied = scale.choose(smoke=240, quick=3200, full=16_000)
+    features = scale.choose(smoke=100, quick=100, full=512)
     seeds = scale.choose(smoke=2, quick=3, full=5)
-    configs = [Config(n, scale.seed, s, n <= largest) for n in sizes for s in range(seeds)]
+    configs = [
+        Config(n, scale.seed, s, n <= factorised, n <= multiplied, features)
+        for n in sizes
+        for s in range(seeds)
+    ]
     solve_all(configs[0])  # warms up what the first call pays for
     parts = scale.map(solve_all, configs)
     columns = [
@@ -73,38 +85,50 @@ def solve_all(config: Config) -> xr.Dataset:
     rng = np.random.default_rng([config.seed, config.stream, config.n_samples])
     x = rng.standard_normal((config.n_samples, 2))
     y = np.sin(2 * x[:, 0]) + x[:, 1] + NOISE * rng.standard_normal(config.n_samples)
+    transform = fourier_features(2, config.features, GAMMA, rng)
+    chunking, chunked = timed(lambda: Spectrum.from_chunks(in_chunks(transform, x), y))
+    found = dict.fromkeys(OF_A_GRAM, np.nan)
+    seconds = [np.nan, np.nan, np.nan, chunking]
+    if config.multiplied:
+        whole = distill_to_tolerance(Spectrum.from_features(transform(x), y), EPSILON)
+        found["chunked_error"] = difference(chunked, whole)
+        of_products, seconds[:3] = solve_with_gram(config, x, y)
+        found |= of_products
+    return xr.Dataset({"seconds": ("path", np.array(seconds)), "rounds": float(chunked.rounds), **found})
+
+
+def in_chunks(transform: Callable[[Any], Any], x: Any) -> Any:
+    """Random features, of many samples made when they are read: only a few chunks of them exist at a time."""
+    if len(x) <= IN_MEMORY:
+        return [transform(x[at : at + CHUNK]) for at in range(0, len(x), CHUNK)]
+    try:
+        from dask.array import from_array
+    except ImportError as error:
+        raise InputError("more than 200,000 samples need dask: pip install 'selfdistill[dask]'.") from error
+    lazy: Any = from_array
+    return transform(lazy(x, chunks=(20 * CHUNK, -1)))
+
+
+def solve_with_gram(config: Config, x: Any, y: Any) -> tuple[dict[str, float], list[float]]:
+    """Products, errors, and the seconds of the three paths on which every two samples meet."""
     gram = rbf_kernel(x, gamma=GAMMA)
-    transform = fourier_features(2, FEATURES, GAMMA, rng)
 
     def kernel(a: Any, b: Any) -> Any:
         return rbf_kernel(a, b, gamma=GAMMA)
 
-    def chunks() -> Spectrum:
-        return Spectrum.from_chunks([transform(x[a : a + CHUNK]) for a in range(0, len(x), CHUNK)], y)
-
-    spectra: list[Callable[[], Spectrum]] = [
-        lambda: Spectrum.krylov(gram, y, tolerance=TOLERANCE),
-        lambda: Spectrum.krylov(kernel, y, points=x, tolerance=TOLERANCE),
-        chunks,
-    ]
-    seconds, runs = zip(*(timed(make) for make in spectra), strict=True)
-    krylov, streamed, chunked = runs
+    multiplying, krylov = timed(lambda: Spectrum.krylov(gram, y, tolerance=TOLERANCE))
+    evaluating, streamed = timed(lambda: Spectrum.krylov(kernel, y, points=x, tolerance=TOLERANCE))
     factorising, exact = timed(lambda: Spectrum.from_gram(gram, y)) if config.factorised else (np.nan, None)
-    error = np.nan if exact is None else max(difference(krylov, exact), difference(streamed, exact))
-    whole = distill_to_tolerance(Spectrum.from_features(transform(x), y), EPSILON)
     space: Any = krylov.spectrum
-    worst = expected_products(space.largest_eigenvalue, float(krylov.multipliers.min()), TOLERANCE)
-    return xr.Dataset(
-        {
-            "seconds": ("path", np.array([factorising, *seconds])),
-            "rounds": float(krylov.rounds),
-            "products": float(space.products),
-            "products_without_decay": float(worst),
-            "estimated_error": space.error.largest,
-            "error": error,
-            "chunked_error": difference(chunked, whole),
-        }
-    )
+    found = {
+        "products": float(space.products),
+        "products_without_decay": float(
+            expected_products(space.largest_eigenvalue, float(krylov.multipliers.min()), TOLERANCE)
+        ),
+        "estimated_error": space.error.largest,
+        "error": np.nan if exact is None else max(difference(krylov, exact), difference(streamed, exact)),
+    }
+    return found, [factorising, multiplying, evaluating]
 
 
 def timed(make: Callable[[], Spectrum]) -> tuple[float, Trajectory]:
@@ -138,7 +162,7 @@ def slopes(n: Any, values: Any) -> Any:
 
 def claims(data: xr.Dataset) -> list[Claim]:
     """Honest errors, products that stop growing, chunks that change nothing."""
-    n = data["n_samples"].values
+    products = data["products"].dropna("n_samples").transpose("n_samples", "seed")
     compared = data["error"].stack(run=("n_samples", "seed")).dropna("run")
     estimated = data["estimated_error"].stack(run=("n_samples", "seed")).sel(run=compared.run)
     return [
@@ -149,16 +173,18 @@ def claims(data: xr.Dataset) -> list[Claim]:
         ),
         Claim.theorem(
             "F1", "It stops with that estimate below the tolerance it was given.",
-            TOLERANCE, data["estimated_error"], relation="≤", source="selfdistill.theory.Spectrum.krylov",
+            TOLERANCE, data["estimated_error"].dropna("n_samples"), relation="≤",
+            source="selfdistill.theory.Spectrum.krylov",
         ),
         Claim.from_samples(
             "F2", "The products that serve all rounds grow more slowly than n to the power 1/4.",
-            slopes(n, data["products"].transpose("n_samples", "seed").values), relation="≤", predicted=0.25,
+            slopes(products["n_samples"].values, products.values), relation="≤", predicted=0.25,
             source="selfdistill.theory.Spectrum.krylov", note="slopes over the sizes, one a seed",
         ),
         Claim.theorem(
             "F3", "Features reduced in chunks give the rounds of the same features in memory.",
-            0.0, data["chunked_error"], tolerance=1e-8, source="selfdistill.theory.Spectrum.from_chunks",
+            0.0, data["chunked_error"].dropna("n_samples"), tolerance=1e-8,
+            source="selfdistill.theory.Spectrum.from_chunks",
         ),
     ]  # fmt: skip
 
@@ -177,22 +203,27 @@ def draw(data: xr.Dataset) -> Figure:
         xscale="log", yscale="log", xlabel="samples $n$", ylabel="processor time [s]",
         title="Time for all rounds to collapse",
     )  # fmt: skip
-    products = data["products"].transpose("n_samples", "seed").values
-    right.plot(n, n, "-", color=THEORY, label="$n$, directions of a factorisation")
+    made = data.dropna("n_samples", subset=["products"])
+    some = made["n_samples"].values
+    right.plot(some, some, "-", color=THEORY, label="$n$, directions of a factorisation")
     right.plot(
-        n, data["products_without_decay"].mean("seed"), "--", color=BOUND, label="enough without any decay"
+        some,
+        made["products_without_decay"].mean("seed"),
+        "--",
+        color=BOUND,
+        label="enough without any decay",
     )
-    for i, column in enumerate(products.T):
+    for i, column in enumerate(made["products"].transpose("seed", "n_samples").values):
         right.plot(
-            n, column, "o", color=MEASURED, alpha=0.6, label=None if i else "products used, a seed each"
+            some, column, "o", color=MEASURED, alpha=0.6, label=None if i else "products used, a seed each"
         )
-    right.plot(n, data["rounds"].mean("seed"), ":", color=ACCENT, label="rounds to collapse")
+    right.plot(some, made["rounds"].mean("seed"), ":", color=ACCENT, label="rounds to collapse")
     right.set(
         xscale="log", yscale="log", xlabel="samples $n$", ylabel="products of the gram with a vector",
         title="Products that serve all rounds",
     )  # fmt: skip
+    right.set_xticks(some, labels=[f"{value:.0f}" for value in some], minor=False)
+    right.set_xticks([], minor=True)
     for panel in (left, right):
-        panel.set_xticks(n, labels=[f"{value:.0f}" for value in n], minor=False)
-        panel.set_xticks([], minor=True)
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18))
     return figure
