@@ -87,6 +87,7 @@ def draw(data: xr.Dataset) -> Figure:
         panel.set_xticks([], minor=True)
         bar = figure.colorbar(mesh, ax=panel, label=label)
         if label in ("rounds", "multiple"):
-            bar.set_ticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
+            ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if tick <= (mesh.norm.vmax or 0)]
+            bar.set_ticks(ticks, labels=[str(tick) for tick in ticks])
             bar.minorticks_off()
     return figure

@@ -40,6 +40,7 @@ def finished_in(folder: Path) -> dict[str, dict[str, Any]]:
         fields["artefact"]: fields
         for fields in kept_fields(folder)
         if fields.get("scale") == "thorough" and fields.get("artefact") in known and "commit" in fields
+        if not fields.get("own_data")  # a reader's own data say nothing of the bundled ones
     }
     if not found:
         raise InputError(

@@ -38,10 +38,10 @@ EFFECT = Claim.from_samples(
 THEOREM = Claim.theorem("M7", "Rounds < bound.", float("inf"), 1.0, relation="≤")
 
 
-def finish(folder, artefact, *claims, seconds=100.0, scale=THOROUGH):
+def finish(folder, artefact, *claims, seconds=100.0, scale=THOROUGH, own_data=""):
     """Leave in a folder what a run leaves of an artefact."""
     located = [claim.located("mobahi2020", artefact.key) for claim in claims]
-    keep_outcome(Outcome(artefact, located, None, seconds), scale, folder)
+    keep_outcome(Outcome(artefact, located, None, seconds, own_data=own_data), scale, folder)
     (folder / f"{artefact.key}.png").write_bytes(artefact.key.encode())
 
 
@@ -122,6 +122,9 @@ def test_pages_show_what_was_found(checkout, tmp_path):
 def test_what_cannot_be_taken_up_is_said(checkout, tmp_path):
     with pytest.raises(InputError, match="holds no artefact that was finished at scale thorough"):
         take_up(tmp_path / "nowhere", checkout=checkout)
+    finish(tmp_path, FIRST, EFFECT, own_data="wine.npz")
+    with pytest.raises(InputError, match="holds no artefact that was finished at scale thorough"):
+        take_up(tmp_path, checkout=checkout)
     finish(tmp_path, FIRST, EFFECT)
     with pytest.raises(InputError, match="checkout of the project"):
         take_up(tmp_path, checkout=tmp_path / "docs")
