@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from ...theory.base.probabilities import check_probabilities
 from ...theory.base.validation import (
     InputError,
     check_choice,
+    check_count,
     check_fraction,
     check_nonnegative,
     check_positive,
@@ -270,6 +272,11 @@ def as_tensor(value: Any, name: str, beside: Tensor) -> Tensor:
         return value.to(beside.device)
     refuse_mask(value, name)
     try:
+        if not isinstance(value, Tensor):
+            # A tensor cannot run backwards, nor hold objects or another machine's byte order.
+            array = np.asarray(value)
+            kind = np.dtype(np.float64) if array.dtype == object else array.dtype.newbyteorder("=")
+            value = array.astype(kind, order="C")
         tensor = torch.as_tensor(value, device=beside.device)
         if tensor.is_complex():
             raise TypeError
@@ -288,6 +295,8 @@ def check_options(options: Options) -> None:
             f"a loss has no option {', '.join(unknown)}; it has {', '.join(Options.__annotations__)}."
         )
     check_choice(options.get("reduction", "mean"), "reduction", get_args(Reduction))
+    check_count(options.get("ignore_index", -100), "ignore_index", least=-(2**63), most=2**63 - 1)
+    check_count(options.get("class_dim", -1), "class_dim", least=-64, most=64)
 
 
 def _check_class_weights(weights: Tensor, n_classes: int, check: bool) -> None:

@@ -13,25 +13,20 @@ no gradient flows into them. What each loss is stands in `rules`.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
 from ...theory.base.validation import (
-    InputError,
     check_choice,
-    check_count,
-    check_each,
     check_fraction,
-    check_positive,
-    shown,
 )
 from ...theory.labels.soft_targets import Convention
 from . import rules
 from .batches import Batch, Labels, Options, Reduction, as_tensor, check_logits, log_probabilities
 from .candidates import candidate_labels
+from .draws import draw_beta
 from .terms import Rule, Setting, Target, widened
 
 Tempered = Literal["both", "teacher"]
@@ -273,21 +268,6 @@ def beta_smoothing_loss(
     # Masses already: with shape 1 the rule leaves them as they are.
     carried: dict[str, Target] = {"average": average, "uniform": batch.each(masses, "draws")}
     return batch.loss(rules.beta_smoothing, batch.labels(labels), carried, alpha=alpha, shape=1.0)
-
-
-def draw_beta(
-    shape: float,
-    size: tuple[int, ...] | torch.Size,
-    *,
-    like: Tensor,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Draw from Beta(shape, 1), whose distribution function is ``x^shape``: a power of a uniform number."""
-    shape = check_positive(shape, "shape")
-    if not isinstance(like, torch.Tensor) or not like.is_floating_point():
-        raise InputError(f"like must be a floating-point tensor; got {shown(like)}.")
-    check_each(tuple(size) if isinstance(size, torch.Size) else size, "size", partial(check_count, least=0))
-    return torch.rand(size, dtype=like.dtype, device=like.device, generator=generator).pow(1 / shape)
 
 
 def progressive_loss(

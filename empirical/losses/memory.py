@@ -12,7 +12,7 @@ from ...theory import InputError, progressive_weight
 from ...theory.base.probabilities import one_hot
 from ...theory.base.validation import check_count
 from ...theory.labels.progressive import Schedule
-from .batches import Batch, Options
+from .batches import Batch, Options, as_tensor
 from .functional import log_probabilities, progressive_loss
 from .processes import rows_of_all
 from .stateless import SoftLabelLoss
@@ -90,6 +90,7 @@ class ProgressiveLoss(SoftLabelLoss):
         target, kept = batch.labels(labels)
         assert isinstance(target, Tensor)
         index = self._index(index, batch, kept)
+        epoch = check_count(epoch, "epoch", least=0)
         weight = progressive_weight(epoch + 1, self.epochs, self.final, self.schedule)
         loss = progressive_loss(logits, labels, self._past(target, index, batch), weight, **self.given(more))
         self._remember(batch.logits.detach(), index, kept)
@@ -105,7 +106,7 @@ class ProgressiveLoss(SoftLabelLoss):
             return past.movedim(-1, batch.options.get("class_dim", -1))
         first = torch.zeros_like(self.past[index]), torch.zeros_like(self.classes[index])
         if labels.is_floating_point():
-            known = TopTargets.of(labels, self.past.shape[1])
+            known = TopTargets.of(labels, self.past.shape[1], check=False)
             first = known.masses.to(first[0]), known.classes.to(first[1])
         else:
             first[0][..., 0] = 1
@@ -115,7 +116,7 @@ class ProgressiveLoss(SoftLabelLoss):
 
     def _index(self, index: Any, batch: Batch, kept: Tensor | None) -> Tensor:
         n_samples, n_classes = len(self.past), self.n_classes
-        index = torch.as_tensor(index, device=self.past.device)
+        index = as_tensor(index, "index", self.past)
         samples = batch.logits.shape[:-1]
         if batch.logits.shape[-1] != n_classes or index.shape != samples or index.is_floating_point():
             raise InputError(
@@ -140,7 +141,7 @@ class ProgressiveLoss(SoftLabelLoss):
             index, outputs = index[kept.flatten()], outputs[kept.flatten()]
         index = rows_of_all(index)
         if self.classes is not None:
-            largest = TopTargets.of(outputs, self.past.shape[1])
+            largest = TopTargets.of(outputs, self.past.shape[1], check=False)
             outputs = largest.masses
             self.classes[index] = rows_of_all(largest.classes.to(self.classes))
         self.past[index] = rows_of_all(outputs)

@@ -20,6 +20,7 @@ from ...theory import InputError, ema_decay
 from ...theory.base.validation import check_fraction, check_positive
 from . import rules
 from .batches import Options
+from .draws import check_generator
 from .functional import Tempered, beta_smoothing_loss
 from .processes import inner
 from .stateless import DistillationLoss, SoftLabelLoss
@@ -68,6 +69,7 @@ class BetaSmoothingLoss(SoftLabelLoss):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(options, alpha=check_fraction(alpha, "alpha"), shape=check_positive(shape, "shape"))
+        check_generator(generator)
         self.generator = generator
         self.ask = ask
         move = partial(_towards, decay=check_fraction(decay, "decay"))

@@ -8,7 +8,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ...theory.base.validation import InputError, check_count
+from ...theory.base.probabilities import check_probabilities
+from ...theory.base.validation import InputError, check_count, check_positive, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +36,19 @@ class TopTargets:
     temperature: float = 1.0
 
     @classmethod
-    def of(cls, probabilities: Tensor, top: int, temperature: float = 1.0) -> Self:
+    def of(cls, probabilities: Tensor, top: int, temperature: float = 1.0, *, check: bool = True) -> Self:
         """Largest entries of distributions (..., K).
 
         Raises
         ------
         InputError
-            If `top` is not in 1 … K.
+            If `top` is not in 1 … K, or (unless ``check=False``) these are no distributions.
         """
+        if check:
+            if not isinstance(probabilities, Tensor):
+                raise InputError(f"probabilities must be a torch tensor; got {shown(probabilities)}.")
+            check_probabilities(probabilities, "probabilities")
+            temperature = check_positive(temperature, "temperature")
         n_classes = probabilities.shape[-1]
         if check_count(top, "top") > n_classes:
             raise InputError(f"top must be at most the number of classes, {n_classes}; got {top}.")

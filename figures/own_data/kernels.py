@@ -11,10 +11,9 @@ from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
 from ...theory import InputError
 from ...theory.base.validation import check_positive
+from ...theory.estimators.scaling import TRANSLATION_INVARIANT, standardized
 
 KERNELS = (*sorted(KERNEL_PARAMS), "precomputed")
-# Kernels of differences: the same wherever the origin lies.
-TRANSLATION_INVARIANT = ("rbf", "laplacian")
 # Sums of squares beyond this overflow.
 LARGEST_FEATURE = 1e150
 # A column whose mean is so many times its spread has lost that share of its digits to distances; one whose spread
@@ -122,13 +121,3 @@ class Kernel:
         if self.name in TRANSLATION_INVARIANT:
             features = features - features.mean(axis=0)
         return features, notes
-
-
-def standardized(features: Matrix) -> Matrix:
-    """Every column with mean 0 and variance 1, at whatever scale it comes; a constant column becomes 0."""
-    sizes = np.abs(features).max(axis=0)
-    scaled = features / np.where(sizes > 0, sizes, 1.0)  # squares then neither over- nor underflow
-    scaled -= scaled.mean(axis=0)
-    spread = scaled.std(axis=0)
-    varied = (features.max(axis=0) > features.min(axis=0)) & (spread > 0)
-    return np.where(varied, scaled / np.where(spread > 0, spread, 1.0), 0.0)

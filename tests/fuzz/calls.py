@@ -13,40 +13,21 @@ from selfdistill import theory
 from selfdistill.empirical import losses, metrics
 from selfdistill.empirical.losses import modules
 
+from .objects import FOREIGN, OBJECTS
+from .problem import GRAM, LABELS, LOGITS, NOISE, D, P, X, Y, Z, clusters, run, spectrum, tensors
+
 
 @dataclass(frozen=True)
 class Call:
-    """A public callable with arguments that it takes, made anew for every call."""
+    """A public callable with arguments that it takes, made anew for every call.
+
+    `foreign` says that scikit-learn checks its input, and refuses in its own words.
+    """
 
     name: str
     function: Callable[..., Any]
     arguments: Callable[[], dict[str, Any]]
-
-
-X = np.random.default_rng(0).normal(size=(12, 3))
-Y = np.sin(X[:, 0]) + 0.3 * X[:, 1]
-GRAM = np.exp(-0.5 * ((X[:, None] - X) ** 2).sum(-1))
-LABELS = np.arange(12) % 3
-P = np.random.default_rng(1).dirichlet(np.ones(3), 12)
-LOGITS = np.random.default_rng(2).normal(size=(12, 3))
-NOISE = theory.corruption_matrix("symmetric", 3, 0.3)
-D, Z = np.array([0.1, 0.5, 2.0]), np.array([1.0, -2.0, 3.0])
-
-
-def spectrum() -> theory.Spectrum:
-    return theory.Spectrum.from_gram(GRAM, Y)
-
-
-def run() -> theory.Trajectory:
-    return theory.distill_to_tolerance(spectrum(), 0.1)
-
-
-def clusters() -> theory.ClusteredFeatures:
-    return theory.ClusteredFeatures(3, 4, 0.5, 0.1, 1.0)
-
-
-def tensors(**arrays: Any) -> dict[str, Any]:
-    return {name: torch.tensor(array) for name, array in arrays.items()}
+    foreign: bool = False
 
 
 ARGUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -259,13 +240,17 @@ def every_call() -> list[Call]:
         homes = [home for home in (theory, losses, metrics, modules) if hasattr(home, name)]
         function = METHODS[name] if name in METHODS else getattr(homes[0], name)
         calls.append(Call(name, function, arguments))
-    return calls
+    return calls + [Call(name, *both, foreign=name in FOREIGN) for name, both in sorted(OBJECTS.items())]
 
 
 def without_arguments() -> list[str]:
-    """Public functions that nobody has put here yet."""
+    """Public functions, estimators and loss modules that nobody has put here yet."""
     public = [name for home in (theory, losses) for name in home.__all__ if callable(getattr(home, name))]
     public += [
         name for name, value in vars(metrics).items() if getattr(value, "__module__", "") == metrics.__name__
     ]
-    return sorted(name for name in public if name[0].islower() and name[0] != "_" and name not in ARGUMENTS)
+    public = [name for name in public if name[0].islower() and name[0] != "_"]
+    public += [name for name in theory.__all__ if name.startswith("SelfDistilled")]
+    public += [name for name in modules.__all__ if name != "SoftLabelLoss"]
+    known = {*ARGUMENTS, *(name.split(".")[0] for name in OBJECTS)}
+    return sorted(set(public) - known)

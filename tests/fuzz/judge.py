@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from selfdistill.theory import InputError
+from selfdistill.theory import InputError, Spectrum
 
 Verdict = Literal["answered", "refused", "traceback", "silent", "unclear", "warned"]
 # Wrong in every place but where a function says otherwise.
@@ -44,11 +45,12 @@ MOST_WORDS = 120
 
 
 def judge(
-    function: Callable[..., Any], arguments: dict[str, Any], *, nan_means: bool = False
+    function: Callable[..., Any], arguments: dict[str, Any], *, nan_means: bool = False, foreign: bool = False
 ) -> tuple[Verdict, str, Any]:
     """Call and say what became of it: verdict, detail, and the answer if there is one.
 
-    NaN in an answer is a fault, unless it means something (`nan_means`), such as "not known".
+    NaN in an answer is a fault, unless it means something (`nan_means`), such as "not known". With `foreign`,
+    scikit-learn's own checks may refuse in its own words, as they do for every estimator.
     """
     try:
         with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
@@ -62,6 +64,8 @@ def judge(
     except MemoryError as error:
         return "traceback", f"MemoryError: {error}", None
     except Exception as error:  # whatever a user would see as a traceback
+        if foreign and isinstance(error, ValueError | TypeError) and _raised_by_scikit_learn(error):
+            return "refused", str(error), None
         return "traceback", f"{type(error).__name__}: {error}", None
     numeric = [w for w in caught if issubclass(w.category, RuntimeWarning | ComplexWarning)]
     if not nan_means and holds_nan(value):
@@ -69,6 +73,15 @@ def judge(
     if numeric:
         return "warned", f"{numeric[0].category.__name__}: {numeric[0].message}", value
     return "answered", "", value
+
+
+def _raised_by_scikit_learn(error: Exception) -> bool:
+    """Whether one of scikit-learn's checks of input refused, in its own words or in NumPy's."""
+    return any(
+        part in frame.filename
+        for frame in traceback.extract_tb(error.__traceback__)
+        for part in ("sklearn/utils/validation", "sklearn/utils/multiclass", "sklearn/base.py")
+    )
 
 
 ComplexWarning: type[Warning] = getattr(np, "exceptions", np).ComplexWarning
@@ -86,3 +99,21 @@ def holds_nan(value: Any) -> bool:
     if dataclasses.is_dataclass(value):
         return any(holds_nan(getattr(value, field.name)) for field in dataclasses.fields(value))
     return False
+
+
+def numbers_of(value: Any) -> list[np.ndarray[Any, Any]]:
+    """All numbers of an answer in order; of a spectrum its eigenvalues, for its vectors have no fixed sign."""
+    if isinstance(value, Spectrum):
+        return [np.asarray(value.eigenvalues, float)]
+    if isinstance(value, torch.Tensor):
+        return [value.detach().cpu().double().numpy()]
+    if isinstance(value, bool | int | float | np.ndarray | np.generic):
+        array = np.asarray(value)
+        return [array.astype(float)] if array.dtype.kind in "fiub" else []
+    if isinstance(value, tuple | list):
+        return [array for part in value for array in numbers_of(part)]
+    if dataclasses.is_dataclass(value):
+        return [
+            array for field in dataclasses.fields(value) for array in numbers_of(getattr(value, field.name))
+        ]
+    return []

@@ -1,73 +1,101 @@
-"""Run cases of Hypothesis for as long as told, and count what became of them."""
+"""Run cases for as long as told, and count what became of them."""
 
 from __future__ import annotations
 
+import signal
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
-
-from .anything import anything, command
+from .anything import anything, guises
+from .commands import command, command_oracle, names_and_scales
+from .draws import Draws
 from .oracles import CASES
+from .oracles.cases import Case
 
-ALL = {**CASES, "anything": anything, "command": command}
-# Of all examples, these have so many times the share of the others.
-SHARES = {"anything": 12, "command": 2}
-# An answer that takes longer counts as a hang.
-HANG = 30.0
+ALL: dict[str, Case] = {
+    **CASES, "anything": anything, "guises": guises, "command": command, "command_oracle": command_oracle,
+    "names_and_scales": names_and_scales,
+}  # fmt: skip
+# Inputs of one turn; of cheap cases there are more, of dear ones fewer.
+TURN = 20
+SHARES: dict[str, float] = {
+    "anything": 25, "guises": 8, "command": 1, "command_oracle": 1, "names_and_scales": 0.1,
+    "softmax_regression": 0.15, "label_errors": 0.3, "rounds_of_clusters": 0.5,
+}  # fmt: skip
+# An answer that takes longer counts as a hang, and is broken off.
+HANG = 30
+
+
+class HangError(BaseException):
+    """An answer took too long; no `except Exception` of the library keeps it."""
+
+
+def _give_up(*_: Any) -> None:
+    raise HangError
 
 
 @dataclass
 class Tally:
-    """What became of the examples of each case, the faults in words, and the slowest."""
+    """What became of the inputs of each case, the faults in words, and the seconds that each case took.
+
+    A fault names the case and the number that bring it back: ``python -m tests.fuzz --again CASE NUMBER``.
+    """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     faults: dict[str, str] = field(default_factory=dict)
+    seconds: Counter[str] = field(default_factory=Counter)
 
     def total(self, verdict: str | None = None) -> int:
-        """Examples in all, or of one verdict."""
+        """Inputs in all, or of one verdict."""
         return sum(n for (_, v), n in self.counts.items() if verdict in (None, v))
 
-
-def run_case(name: str, examples: int, start: int, tally: Tally) -> None:
-    """Draw examples of one case from a seed and add what becomes of them."""
-    function: Callable[[st.DrawFn], tuple[str, str]] = ALL[name]
-
-    @seed(start)
-    @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate], print_blob=False,
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(st.data())
-    def once(data: st.DataObject) -> None:
-        began = time.monotonic()
-        try:
-            verdict, detail = function(data.draw)
-        except Exception as error:  # the library's, or the case's own: both are to be looked at
-            if type(error).__module__.startswith("hypothesis"):
-                raise
-            verdict, detail = "wrong", f"traceback, {type(error).__name__}: {error}"
-        if time.monotonic() - began > HANG:
-            verdict, detail = "wrong", f"took {time.monotonic() - began:.0f} s; {detail}"
-        tally.counts[name, verdict] += 1
+    def add(self, name: str, verdict: str, detail: str, number: int | None = None) -> None:
+        """Count an input, and keep a fault of a kind that was not there yet."""
+        self.counts[name, verdict] += 1
         if verdict == "wrong":
-            key = f"{name}: {detail}"
-            tally.faults.setdefault(key[:90], key)
-
-    once()
+            self.faults.setdefault(f"{name}: {detail}"[:90], f"{name} {number}: {detail}")
 
 
-def run_for(seconds: float, first_seed: int, report: Callable[[Tally], None]) -> Tally:
-    """Go round all cases with new seeds until the time is up."""
-    tally, end, start = Tally(), time.monotonic() + seconds, first_seed
+def try_input(name: str, draws: Draws) -> tuple[str, str]:
+    """One input of a case, broken off if it hangs."""
+    before = signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(HANG)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters is caught where it is judged
+            return ALL[name](draws)
+    except HangError:
+        return "wrong", f"took more than {HANG} s"
+    except Exception as error:  # the library's, or the case's own: both are to be looked at
+        if type(error).__module__.startswith("hypothesis"):
+            raise
+        return "wrong", f"traceback, {type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_case(name: str, first: int, inputs: int, tally: Tally) -> None:
+    """Try inputs of one case, by their numbers, and add what becomes of them."""
+    begun = time.monotonic()
+    for number in range(first, first + inputs):
+        tally.add(name, *try_input(name, Draws.of_seed(f"{name} {number}")), number)
+    tally.seconds[name] += time.monotonic() - begun
+
+
+def run_for(seconds: float, seed: int, report: Callable[[Tally], None]) -> Tally:
+    """Go round all cases with new numbers until the time is up."""
+    tally, end, first = Tally(), time.monotonic() + seconds, 1_000_000_000 * seed
     while time.monotonic() < end:
         for name in ALL:
-            run_case(name, 25 * SHARES.get(name, 1), start, tally)
+            share = max(1, round(TURN * SHARES.get(name, 1)))
+            run_case(name, first, share, tally)
             if time.monotonic() >= end:
                 break
-        start += 1
+        first += TURN * int(max(SHARES.values()))
         report(tally)
     return tally

@@ -24,6 +24,10 @@ from .validation import (
     symmetry_slack,
 )
 
+# What rounds to so few digits is of single precision, whose numbers end at 1e±38.
+_SINGLE = 1e-10
+_SINGLE_RANGE = 1e25
+
 
 def is_foreign(value: Any) -> bool:
     """Tell whether a value is an array of a kind other than NumPy's, such as a torch tensor."""
@@ -124,7 +128,7 @@ def as_columns(value: Any, n_samples: int, pattern: Any, name: str = "targets") 
     Raises
     ------
     InputError
-        If there is not one row a sample.
+        If there is not one row a sample, or single precision has no room for what is computed of them.
     """
     if is_foreign(value):
         array = as_floating(value, name)
@@ -135,12 +139,25 @@ def as_columns(value: Any, n_samples: int, pattern: Any, name: str = "targets") 
             )
     else:
         array = as_targets(value, n_samples, name)
+    _check_range(array, pattern, name)
     if is_foreign(pattern):
         if not is_foreign(array) or array.dtype != pattern.dtype or array.device != pattern.device:
             array = like(to_host(array), pattern)
     else:
         array = to_host(array).astype(np.float64, copy=False)
     return array.reshape(n_samples, -1), array.ndim == 1
+
+
+def _check_range(targets: Any, pattern: Any, name: str) -> None:
+    """Refuse targets that would become 0 or infinite beside an array of single precision."""
+    if roundoff(pattern) < _SINGLE:
+        return
+    largest = float(namespace(targets).max(namespace(targets).abs(targets)))
+    if largest and not 1 / _SINGLE_RANGE <= largest <= _SINGLE_RANGE:
+        raise InputError(
+            f"{name} go up to {largest:.3g}, and single precision, in which the gram or the features are held, has no "
+            "room for what is computed of them. Scale them to about 1, or give the rest in double precision."
+        )
 
 
 def eigh(gram: Any) -> tuple[Array, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 from .arrays import to_host
 from .validation import Array, InputError, as_targets, check_count, check_positive, refuse_mask
@@ -24,7 +24,7 @@ _LARGEST_LABEL = 2**53
 
 
 def as_array(value: Any, name: str, *, check: bool = True) -> Any:
-    """Return an array of any library as it is, and lists and numbers as NumPy arrays.
+    """Return an array of any library as it is, and lists, numbers and columns of a table as NumPy arrays.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def as_array(value: Any, name: str, *, check: bool = True) -> Any:
     """
     if check:
         refuse_mask(value, name)
-    if hasattr(value, "shape"):
+    if is_array_api_obj(value):
         # A masked array without masked entries is its data; a NumPy number is an array of one.
         return np.asarray(value) if isinstance(value, np.ma.MaskedArray | np.generic) else value
     try:

@@ -15,6 +15,8 @@ Array = npt.NDArray[Any]
 T = TypeVar("T")
 # Seeds are counted up from the given ones and kept in NetCDF files, whose whole numbers have 32 bits.
 LARGEST_SEED = 2**31 - 10**6
+# Larger numbers have no square in floating point, with room for sums of squares.
+LARGEST_SQUARED = 1e150
 
 
 class InputError(ValueError):
@@ -204,6 +206,15 @@ def check_positive(value: float, name: str, hint: str = "") -> float:
     number = _number(value, f"{name} must be a number above 0", hint)
     if not (np.isfinite(number) and number > 0):
         raise InputError(f"{name} must be a finite number above 0; got {number:g}. {hint}".rstrip())
+    return number
+
+
+def check_squarable(number: float, name: str) -> float:
+    """Return a number whose square is one too."""
+    if abs(number) > LARGEST_SQUARED:
+        raise InputError(
+            f"{name} must be at most {LARGEST_SQUARED:g}, or its square is no number; got {number:g}."
+        )
     return number
 
 

@@ -22,6 +22,7 @@ from ..base.validation import (
     check_count,
     check_nonnegative,
     check_positive,
+    check_squarable,
 )
 
 # Points on the circle, whose radius is this share of the penalty; trapezoidal sums converge geometrically.
@@ -60,11 +61,13 @@ def effective_penalty(population_eigenvalues: Any, n_samples: int, ridge: float)
     sigma = _population(population_eigenvalues)
     n, c = check_count(n_samples, "n_samples"), check_positive(ridge, "ridge")
 
-    def excess(kappa: float) -> float:
-        return float(kappa - np.sum(sigma * kappa / (sigma + kappa)) / n - c)
+    def excess(logarithm: float) -> float:
+        kappa = np.exp(logarithm)
+        return float(1 - np.sum(sigma / (sigma + kappa)) / n - c / kappa)
 
-    # The sum is at most Σ σ, and at most κ p.
-    return float(brentq(excess, 0.0, c + sigma.sum() / n + 1e-12 * c, xtol=1e-300, rtol=1e-14))
+    # κ is at least c, and κ times the sum of the shares at most Σ σ.
+    ends = np.log(c) - 1e-9, np.log(c + sigma.sum() / n) + 1e-9
+    return float(np.exp(brentq(excess, *ends, xtol=1e-15, rtol=1e-15)))
 
 
 def isotropic_penalty(variance: float, aspect: float, ridge: float) -> float:
@@ -173,6 +176,7 @@ def _population(eigenvalues: Any) -> Array:
             "population_eigenvalues must be a vector of numbers above 0 (leave directions without variance "
             f"out); got shape {sigma.shape} with least {sigma.min(initial=np.inf):g}."
         )
+    check_squarable(float(sigma.max()), "every population eigenvalue")
     return sigma
 
 

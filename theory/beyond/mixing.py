@@ -24,6 +24,7 @@ from ..base.validation import (
     check_choice,
     check_count,
     check_positive,
+    check_squarable,
 )
 from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum, as_spectrum
@@ -153,7 +154,7 @@ def optimal_mixing(
     spectrum.require_complete("a mixture of rounds")
     if noise_variance is not None:
         variance = check_positive(noise_variance, "noise_variance", "Leave it out if it is not known.")
-        variance *= spectrum.n_outputs
+        variance = check_squarable(variance, "noise_variance") * spectrum.n_outputs
         return _least_mallows(spectrum, ridge, steps, variance, spectrum.weights, _unreached(spectrum))
     if criterion == "gcv":
         return _least_gcv(spectrum, ridge, steps)
@@ -181,7 +182,10 @@ def oracle_mixing(spectrum: Spectrum, ridge: float, steps: int, truth: Any, nois
     steps = check_count(steps, "steps")
     spectrum = as_spectrum(spectrum)
     spectrum.require_complete("a mixture of rounds")
-    variance = check_positive(noise_variance, "noise_variance") * spectrum.n_outputs
+    variance = (
+        check_squarable(check_positive(noise_variance, "noise_variance"), "noise_variance")
+        * spectrum.n_outputs
+    )
     values = as_targets(truth, spectrum.n_samples, "truth")
     if values.size != len(values) * spectrum.n_outputs:
         raise InputError(f"truth must have {spectrum.n_outputs} outputs, as the targets; got {values.shape}.")

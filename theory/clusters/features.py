@@ -24,6 +24,7 @@ from .margins import first_positive_round, last_positive_round
 # Label frequencies closer than this are the same.
 _EQUAL = 1e-12
 _LARGEST_GRAM = 50_000
+_LEAST_RESOLUTION = 1e-300
 # Beyond this, numbers of every class, given label and output take 4 GiB.
 _MOST_CLASSES = 800
 
@@ -314,6 +315,8 @@ class ClusteredFeatures:
         (samples that do not fit the model, noise of a device) decide.
         """
         resolution = check_positive(resolution, "resolution")
+        if resolution < _LEAST_RESOLUTION:
+            raise InputError(f"resolution must be at least {_LEAST_RESOLUTION:g}; got {resolution:g}.")
         return last_positive_round(
             self._margin_coefficients(corruption), self._smoother_logarithms(), resolution
         )

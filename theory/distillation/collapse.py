@@ -106,7 +106,8 @@ def _known(bounds: tuple[float, float]) -> float:
 def _upper_bound(ratio: float, kappa: float, later_kappa: float) -> int:
     """Rounds after which r_t is at most 1 for certain."""
     if ratio**2 <= _LONGEST_ITERATION:
-        return sum(1 for _ in _squares(ratio, kappa, later_kappa)) - 1
+        # A ratio above 1 by no more than rounding takes a round all the same.
+        return max(sum(1 for _ in _squares(ratio, kappa, later_kappa)) - 1, int(ratio > 1))
     square = ratio**2 - 1 - 2 * (ratio - 1) / kappa
     # Each further round takes off g = 1 + 2 (r − 1)/κ at least, and g falls with r: the integral of dr²/g over the
     # way down to r = 1 is no less than the number of rounds.

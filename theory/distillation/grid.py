@@ -16,6 +16,9 @@ from .recursion import March, RidgeRule, Step, run_march
 from .schedules import FixedRidge, ToTolerance
 from .trajectory import Trajectory
 
+# Rounds that are counted one by one take seconds up to here.
+_MOST_COUNTED = 10**6
+
 # Ratios of eigenvalues below this overflow.
 LEAST_EIGENVALUE = 1e-290
 
@@ -176,7 +179,8 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
     Raises
     ------
     InputError
-        If shapes do not broadcast, an eigenvalue or ratio is not positive, or all coefficients are zero.
+        If shapes do not broadcast, an eigenvalue or ratio is not positive, all coefficients are zero, or a problem
+        takes more than a million rounds.
 
     References
     ----------
@@ -209,6 +213,8 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
         raise InputError(f"every eigenvalue must be at least {LEAST_EIGENVALUE:g}: scale all of them up.")
     if not (ratios > 0).all() or not (z.max(axis=-1) > 0).all():
         raise InputError("every initial ratio must be above 0, and no problem's coefficients all zero.")
+    if ratios.size and ratios.max() - 1 > _MOST_COUNTED:
+        raise _too_many(float(ratios.max()))
     m = d.shape[-1]
     # Scaled to r_0, the budget is 1 and equal problems count the same whatever their units.
     z = z / z.max(axis=-1, keepdims=True)
@@ -223,10 +229,19 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
     rounds = np.zeros(size, int)
 
     def record(march: March, step: Step) -> None:
+        if march.fits > _MOST_COUNTED:
+            raise _too_many(float(ratios.max()))
         rounds[march.members] = march.fits
 
     run_march(d, z, rule, record)
     return rounds.reshape(shape)
+
+
+def _too_many(ratio: float) -> InputError:
+    return InputError(
+        f"an initial ratio of {ratio:.4g} takes more than {_MOST_COUNTED} rounds, which are counted one by one. Take "
+        "smaller ratios, or `collapse.rounds_bounds` for bounds without counting."
+    )
 
 
 def _positive_vector(values: Any, name: str) -> Array:

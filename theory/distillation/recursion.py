@@ -17,7 +17,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ..base.validation import Array
+from ..base.validation import Array, InputError
+
+# Steps of descent that diverge are shown up to a growth by so many powers of ten.
+_MOST_DECADES = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +214,13 @@ class FlowRule:
             with np.errstate(divide="ignore", invalid="ignore"):
                 gain = -np.expm1(self.substeps * np.log1p(-progress / self.substeps))
                 unstable = progress >= self.substeps
-                gain = np.where(unstable, 1 - (1 - progress / self.substeps) ** self.substeps, gain)
+                with np.errstate(over="ignore"):
+                    gain = np.where(unstable, 1 - (1 - progress / self.substeps) ** self.substeps, gain)
+            if len(self.given_weights) * np.log10(np.abs(gain).max(initial=1.0)) > _MOST_DECADES:
+                raise InputError(
+                    f"gradient descent in {self.substeps} substeps an epoch diverges: it is stable for steps below "
+                    f"{self.substeps / float(march.eigenvalues.max()):.3g}. Take a smaller step, or more substeps."
+                )
         weight = float(self.given_weights[march.fits])
         return march, Step(gain, np.full(len(march.members), np.nan), weight, flows=True)
 

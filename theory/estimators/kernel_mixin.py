@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
+from sklearn.metrics.pairwise import KERNEL_PARAMS
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.validation import Array, InputError, check_positive, refuse_mask, shown
 from ..spectra.spectrum import Spectrum
+from .scaling import kernel_values
 from .selection import gammas_around
+
+TOO_LARGE = (
+    "X must be an array of real numbers; it holds a whole number that is too large for floating point."
+)
 
 
 class KernelMixin:
@@ -33,14 +38,20 @@ class KernelMixin:
         """X and y as checked arrays; features in double precision, for a gram of float32 would lose its rank."""
         refuse_mask(X, "X")
         refuse_mask(y, "y")
-        X, y = validate_data(self, X, y, dtype=self._input_types, **checks)
+        try:
+            X, y = validate_data(self, X, y, dtype=self._input_types, **checks)
+        except OverflowError:
+            raise InputError(TOO_LARGE) from None
         return X, y
 
     def _new_points(self, X: Any) -> Array:
         """Points to predict at, as a checked array."""
         check_is_fitted(self)
         refuse_mask(X, "X")
-        points: Array = validate_data(self, X, reset=False, dtype=self._input_types)
+        try:
+            points: Array = validate_data(self, X, reset=False, dtype=self._input_types)
+        except OverflowError:
+            raise InputError(TOO_LARGE) from None
         return points
 
     @property
@@ -58,8 +69,7 @@ class KernelMixin:
                 "coef0": self.coef0,
             }
             known_only = True
-        values: Array = pairwise_kernels(X, Y, metric=self.kernel, filter_params=known_only, **parameters)
-        return values
+        return kernel_values(X, Y, self.kernel, filter_params=known_only, **parameters)
 
     def _check_kernel(self) -> None:
         """Raise `InputError` for a kernel that is not known, or a coefficient that it cannot have."""
@@ -72,10 +82,14 @@ class KernelMixin:
             )
         takes = KERNEL_PARAMS.get(self.kernel, ())
         chosen = self._chooses_gamma and isinstance(self.gamma, str) and self.gamma == "best"
-        if "gamma" in takes and self.gamma is not None and not chosen:
-            check_positive(self.gamma, "gamma", 'Or "best".' if self._chooses_gamma else "")
-        if "degree" in takes:
-            check_positive(self.degree, "degree")
+        for name in ("gamma", "degree"):
+            value = getattr(self, name)
+            if name not in takes or (name == "gamma" and (value is None or chosen)):
+                continue
+            hint = 'Or "best".' if name == "gamma" and self._chooses_gamma else ""
+            if isinstance(value, str):
+                raise InputError(f"{name} must be a number above 0; got {value!r}. {hint}".rstrip())
+            check_positive(value, name, hint)
 
     def _training_gram(self, X: Array) -> Array:
         if self.kernel != "precomputed":

@@ -18,7 +18,7 @@ from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
 from .folds import fold_risk
 from .kernel_mixin import KernelMixin
-from .selection import select_setting, select_tolerance
+from .selection import is_best, select_setting, select_tolerance
 
 DEFAULT_RIDGE = 0.01
 
@@ -34,7 +34,9 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
     ----------
     kernel : str or callable
         Of `sklearn.metrics.pairwise.pairwise_kernels`; "precomputed" takes the gram (n, n) in place of X to
-        fit, and the kernel (q, n) between new and training points to predict.
+        fit, and the kernel (q, n) between new and training points to predict. Kernels of
+        differences (rbf, laplacian) are taken of centred points: the same kernel, with the digits that a large
+        mean would cost.
     gamma, degree, coef0 : float
         Kernel coefficients, where the kernel has them. ``gamma=None`` is one over the number of features;
         ``gamma="best"`` compares six around that over the features' variance, if the kernel has one.
@@ -161,7 +163,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         X, y = self._training_data(X, y, multi_output=True, y_numeric=True)
         y = y.astype(np.float64)
         self.risk_: Array | None = None
-        self.gamma_: float | None = None if self.gamma == "best" else self.gamma
+        self.gamma_: float | None = None if is_best(self.gamma) else self.gamma
         self.ridge_: float | None = None
         if self._leaves_one_out:
             run, chosen = self._select(X, y)
@@ -252,6 +254,12 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             raise InputError("give either epsilon (error of every round) or ridge (penalty), not both.")
         if self.epsilon is not None and self._weighs_given:
             raise InputError("ground_truth_weight needs a fixed ridge; with epsilon every round has its own.")
+        if not isinstance(self.rounds, str):
+            check_count(self.rounds, "rounds")
+        elif self.rounds not in ("collapse", "best"):
+            raise InputError(
+                f'rounds must be a whole number of at least 1, "collapse" or "best"; got {self.rounds!r}.'
+            )
         check_count(self.mixing_steps, "mixing_steps")
         if self.mixing is not None:
             check_choice(self.mixing, "mixing", ("optimal",))
@@ -264,16 +272,14 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             raise InputError(
                 'rounds="collapse" needs epsilon: with a fixed ridge the fit never becomes zero.'
             )
-        if isinstance(self.rounds, str) and self.rounds not in ("collapse", "best"):
-            raise InputError(
-                f'rounds must be a whole number of at least 1, "collapse" or "best"; got {self.rounds!r}.'
-            )
-        if not isinstance(self.rounds, str):
-            check_count(self.rounds, "rounds")
         check_count(self.max_rounds, "max_rounds")
         if isinstance(self.ridge, str) and self.ridge != "best":
             raise InputError(f'ridge must be a number above 0, or "best"; got {self.ridge!r}.')
-        if "best" in (self.gamma, self.ridge) and (self.cv is not None or self.noise_variance is not None):
+        if self.ridge is not None and not isinstance(self.ridge, str):
+            check_positive(self.ridge, "ridge", 'Or "best".')
+        if (is_best(self.gamma) or is_best(self.ridge)) and (
+            self.cv is not None or self.noise_variance is not None
+        ):
             raise InputError(
                 'gamma="best" and ridge="best" are chosen by leave-one-out; cv and noise_variance choose the rounds '
                 "alone. Leave them out, or search with sklearn.model_selection.GridSearchCV."
@@ -307,7 +313,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
     def _leaves_one_out(self) -> bool:
         """Whether something is to be chosen, by leave-one-out."""
         rounds_by_it = self.rounds == "best" and self.cv is None and self.noise_variance is None
-        return rounds_by_it or "best" in (self.gamma, self.ridge)
+        return rounds_by_it or is_best(self.gamma) or is_best(self.ridge)
 
     def _select(self, X: Array, y: Array) -> tuple[Trajectory, int]:
         """Choose by leave-one-out whatever is to be chosen."""
@@ -317,7 +323,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             last = self.rounds != "best"
             self.gamma_, run, chosen, self.risk_ = select_tolerance(spectra, self.epsilon, limit, last=last)  # type: ignore[arg-type]
             return run, chosen
-        ridges = None if self.ridge == "best" else [DEFAULT_RIDGE if self.ridge is None else self.ridge]
+        ridges = None if is_best(self.ridge) else [DEFAULT_RIDGE if self.ridge is None else self.ridge]
         rounds = range(1, self.max_rounds + 1) if self.rounds == "best" else [self.rounds]
         found = select_setting(spectra, ridges, rounds, self.ground_truth_weight)  # type: ignore[arg-type]
         self.gamma_, self.ridge_, self.risk_ = found.gamma, found.ridge, found.risk

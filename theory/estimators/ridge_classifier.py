@@ -30,7 +30,9 @@ class SelfDistilledRidgeClassifier(KernelMixin, ClassifierMixin, BaseEstimator):
     ----------
     kernel : str or callable
         Of `sklearn.metrics.pairwise.pairwise_kernels`; "precomputed" takes the gram (n, n) in place of X to
-        fit, and the kernel (q, n) between new and training points to predict.
+        fit, and the kernel (q, n) between new and training points to predict. Kernels of
+        differences (rbf, laplacian) are taken of centred points: the same kernel, with the digits that a large
+        mean would cost.
     gamma : float or "best", optional
         Kernel coefficient; None is one over the number of features.
     degree, coef0 : float

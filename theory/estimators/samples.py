@@ -11,19 +11,19 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from ..base.arrays import as_symmetric, is_foreign, to_host
 from ..base.validation import Array, InputError, as_matrix, check_positive, shown
 from ..spectra.bases import DenseBasis, FeatureBasis
 from ..spectra.spectrum import Spectrum
+from .scaling import TRANSLATION_INVARIANT, check_sizes, standardized
 from .selection import gammas_around
 
 # Above so many samples the gram gives way to features: its factorisations would take many minutes.
 DENSE_UP_TO = 5000
 LANDMARKS = 1024
 _MOST_WORDS = 2000
-_LARGEST = 1e140
 # From so many samples a feature on, inner products of features are cheaper than their singular vectors.
 _MANY_TIMES = 4
 
@@ -43,11 +43,9 @@ def as_numbers(X: Any, *, standardize: bool = True) -> Array:
         return _encode_table(X, standardize)
     values = to_host(X) if is_foreign(X) else X
     array = as_matrix(values, "X").astype(np.float64, copy=False)
-    if np.abs(array).max() > _LARGEST:
-        raise InputError(
-            f"X has a value of {np.abs(array).max():.3g}, too large to be squared. Scale it down."
-        )
-    return np.asarray(StandardScaler().fit_transform(array)) if standardize else array
+    if not standardize:
+        check_sizes(array)
+    return standardized(array) if standardize else array
 
 
 def _encode_table(table: Any, standardize: bool) -> Array:
@@ -69,7 +67,7 @@ def _encode_table(table: Any, standardize: bool) -> Array:
     steps: list[tuple[str, Any, Any]] = [
         (
             "numbers",
-            StandardScaler() if standardize else "passthrough",
+            FunctionTransformer(_standardized_columns) if standardize else "passthrough",
             [name for name in names if name not in texts],
         ),
         (
@@ -84,6 +82,10 @@ def _encode_table(table: Any, standardize: bool) -> Array:
     ]
     encoder = ColumnTransformer(steps, sparse_threshold=0.0)
     return as_matrix(encoder.fit_transform(table.assign(**dates, **texts)), "X").astype(np.float64)
+
+
+def _standardized_columns(table: Any) -> Array:
+    return standardized(table.to_numpy(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +136,8 @@ class KernelSamples:
     Attributes
     ----------
     X : ndarray (n, p)
-        Numbers; the gram for a precomputed kernel.
+        Numbers; the gram for a precomputed kernel. For a kernel of differences they are centred, which leaves it
+        as it is and keeps the digits that a large mean would cost.
     kernel : str or callable
     random_state : int, Generator-like or None
         Draws the landmarks where there are too many samples for a gram.
@@ -152,6 +155,8 @@ class KernelSamples:
             )
         if self.kernel == "precomputed":
             as_symmetric(self.X, "X")
+        if self.kernel in TRANSLATION_INVARIANT:
+            object.__setattr__(self, "X", self.X - self.X.mean(axis=0))
 
     @property
     def has_gamma(self) -> bool:

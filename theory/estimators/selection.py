@@ -165,7 +165,12 @@ def ridges_around(spectrum: Spectrum) -> Array:
     return RIDGES * (scale if scale > 0 else 1.0)
 
 
+def is_best(value: Any) -> bool:
+    """Whether a setting is to be chosen: the word "best", and not an array of anything."""
+    return isinstance(value, str) and value == "best"
+
+
 def gammas_around(X: Array) -> Array:
-    """Kernel coefficients to compare, around one over the number of features and their variance."""
-    variance = float(X.var())
+    """Kernel coefficients to compare, around one over the number of features and their mean variance."""
+    variance = float(X.var(axis=0).mean())
     return GAMMAS / (X.shape[1] * (variance if variance > 0 else 1.0))

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..base.probabilities import as_distributions
-from ..base.validation import Array, InputError, check_count
+from ..base.validation import Array, InputError, check_count, shown
 from ..labels.partial_labels import top_two_targets
 from ..softmax.fit import DOUBTFUL, SoftmaxAccuracyWarning, SoftmaxFit
 from ..softmax.regression import SoftmaxRegression
@@ -31,7 +31,9 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
     kernel : str or callable
         Of `sklearn.metrics.pairwise.pairwise_kernels`; "precomputed" takes the gram (n, n) in place of X to
         fit, and the kernel (q, n) between new and training points to predict. "linear" is solved on the
-        features, without a gram.
+        features, without a gram. Kernels of
+        differences (rbf, laplacian) are taken of centred points: the same kernel, with the digits that a large
+        mean would cost.
     gamma, degree, coef0 : float
         Kernel coefficients, where the kernel has them. ``gamma=None`` is one over the number of features.
     kernel_params : dict, optional
@@ -163,8 +165,8 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
         return SoftmaxRegression.from_gram(self._training_gram(X), self.ridge)
 
     def _check_student(self, n_classes: int) -> None:
-        if self.student not in ("soft", "partial_labels"):
-            raise InputError(f'student must be "soft" or "partial_labels"; got {self.student!r}.')
+        if not isinstance(self.student, str) or self.student not in ("soft", "partial_labels"):
+            raise InputError(f'student must be "soft" or "partial_labels"; got {shown(self.student)}.')
         if self.student == "partial_labels" and (self.rounds < 2 or n_classes < 3):
             raise InputError(
                 "a partial-label student needs a teacher (rounds of at least 2) and three classes or more; "

@@ -6,9 +6,10 @@ import numpy as np
 
 from ..base.arrays import to_host
 from ..base.validation import Array
+from ..distillation.leave_one_out import leave_one_out
 from ..labels.partial_labels import top_targets
 from ..spectra.spectrum import Spectrum
-from .linearised import distill_linearised
+from .linearised import linearised_penalty
 
 
 def leave_one_out_outputs(spectrum: Spectrum, ridge: float) -> Array:
@@ -31,11 +32,8 @@ def leave_one_out_outputs(spectrum: Spectrum, ridge: float) -> Array:
     ndarray (N, K)
         Not exactly distributions: take the largest of each row with `top_targets`.
     """
-    run = distill_linearised(spectrum, ridge, 1)
-    spectrum.require_complete("leave-one-out")
-    diagonal = spectrum.basis.diagonal(run.filter(1))[:, None]
-    fitted = to_host(spectrum.expand(run.filter(1)[:, None] * spectrum.coefficients))
-    left_out = (fitted - diagonal * to_host(spectrum.targets)) / (1 - diagonal)
+    penalty = linearised_penalty(spectrum, ridge)
+    left_out = to_host(leave_one_out(spectrum, penalty, 1))[0].reshape(spectrum.n_samples, -1)
     return np.asarray(1 / spectrum.n_outputs + left_out)
 
 

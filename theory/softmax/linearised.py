@@ -29,8 +29,12 @@ def distill_linearised(spectrum: Spectrum, ridge: float, rounds: int) -> Traject
     rounds : int
         Number of fits.
     """
-    penalty = as_spectrum(spectrum).n_outputs * check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
-    return distill_with_ridge(spectrum, penalty, rounds)
+    return distill_with_ridge(spectrum, linearised_penalty(spectrum, ridge), rounds)
+
+
+def linearised_penalty(spectrum: Spectrum, ridge: float) -> float:
+    """Penalty Kλ of the kernel ridge that linearised softmax amounts to."""
+    return as_spectrum(spectrum).n_outputs * check_positive(ridge, "ridge", "It is λ of (λ/2)‖W‖².")
 
 
 def fit_linearised(gram: Any, features: Any, targets: Any, ridge: float) -> SoftmaxFit:

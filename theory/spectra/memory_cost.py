@@ -171,7 +171,7 @@ def expected_products(largest_eigenvalue: float, penalty: float, tolerance: floa
     tolerance = check_positive(tolerance, "tolerance")
     if not math.isfinite(condition):
         raise InputError("the penalty is too small beside the largest eigenvalue for any number of products.")
-    return outputs * max(1, math.ceil(math.sqrt(condition) * math.log(2 / tolerance) / 2))
+    return outputs * max(1, math.ceil(math.sqrt(condition) * (math.log(2) - math.log(tolerance)) / 2))
 
 
 def require_memory(cost: Cost, available: int | None = None) -> Cost:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from selfdistill.figures.own_data import analysis
-from selfdistill.figures.own_data.kernels import standardized
+from selfdistill.theory.estimators.scaling import standardized
 
 OPTIONS = ("--target", "y", "--epsilon", "0.09")
 
