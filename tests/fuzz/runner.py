@@ -23,10 +23,13 @@ ALL: dict[str, Case] = {
 # Inputs of one turn; of cheap cases there are more, of dear ones fewer.
 TURN = 20
 SHARES: dict[str, float] = {
-    "anything": 25, "guises": 8, "command": 1, "command_oracle": 1, "names_and_scales": 0.1,
-    "softmax_regression": 0.15, "label_errors": 0.3, "rounds_of_clusters": 0.5,
+    "anything": 30, "guises": 10, "command": 0.5, "command_oracle": 0.5, "names_and_scales": 0.05,
+    "softmax_regression": 0.05, "label_errors": 0.1, "rounds_of_clusters": 0.5, "softmax_of_rounds": 0.5,
+    "bounds_hold": 0.5, "metrics_of_probabilities": 3, "standardising": 2, "softmax": 3, "targets_of_labels": 3,
+    "losses_with_options": 2, "green_kernel": 2, "sparsity": 2, "own_outputs": 2, "gaussian_process": 2,
+    "weights_of_soft_labels": 2, "tangent_kernel": 2, "progressive_rounds": 2, "single_precision": 2,
 }  # fmt: skip
-# An answer that takes longer counts as a hang, and is broken off.
+# An answer that takes more seconds of processor time counts as a hang, and is broken off.
 HANG = 30
 
 
@@ -62,8 +65,8 @@ class Tally:
 
 def try_input(name: str, draws: Draws) -> tuple[str, str]:
     """One input of a case, broken off if it hangs."""
-    before = signal.signal(signal.SIGALRM, _give_up)
-    signal.alarm(HANG)
+    before = signal.signal(signal.SIGPROF, _give_up)
+    signal.setitimer(signal.ITIMER_PROF, HANG)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is caught where it is judged
@@ -75,8 +78,8 @@ def try_input(name: str, draws: Draws) -> tuple[str, str]:
             raise
         return "wrong", f"traceback, {type(error).__name__}: {error}"
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def run_case(name: str, first: int, inputs: int, tally: Tally) -> None:

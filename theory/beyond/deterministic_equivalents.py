@@ -142,6 +142,7 @@ def out_of_sample_risk(
     beta = as_real_array(truth, "truth").astype(np.float64)
     if beta.shape != sigma.shape:
         raise InputError(f"truth must have one coefficient an eigenvalue, {sigma.shape}; got {beta.shape}.")
+    check_squarable(float(np.abs(beta).max()), "every coefficient of the truth")
     n, c = check_count(n_samples, "n_samples"), check_positive(ridge, "ridge")
     variance = check_nonnegative(noise_variance, "noise_variance")
     weights = as_real_array(round_weights, "round_weights").astype(np.float64)

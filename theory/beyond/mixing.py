@@ -154,7 +154,7 @@ def optimal_mixing(
     spectrum.require_complete("a mixture of rounds")
     if noise_variance is not None:
         variance = check_positive(noise_variance, "noise_variance", "Leave it out if it is not known.")
-        variance = check_squarable(variance, "noise_variance") * spectrum.n_outputs
+        variance *= spectrum.n_outputs
         return _least_mallows(spectrum, ridge, steps, variance, spectrum.weights, _unreached(spectrum))
     if criterion == "gcv":
         return _least_gcv(spectrum, ridge, steps)
@@ -182,10 +182,7 @@ def oracle_mixing(spectrum: Spectrum, ridge: float, steps: int, truth: Any, nois
     steps = check_count(steps, "steps")
     spectrum = as_spectrum(spectrum)
     spectrum.require_complete("a mixture of rounds")
-    variance = (
-        check_squarable(check_positive(noise_variance, "noise_variance"), "noise_variance")
-        * spectrum.n_outputs
-    )
+    variance = check_positive(noise_variance, "noise_variance") * spectrum.n_outputs
     values = as_targets(truth, spectrum.n_samples, "truth")
     if values.size != len(values) * spectrum.n_outputs:
         raise InputError(f"truth must have {spectrum.n_outputs} outputs, as the targets; got {values.shape}.")
@@ -256,6 +253,9 @@ def _least_mallows(
     columns = kept * polynomials.values
     _refuse_bottomless(polynomials, left, weights, steps)
     chosen = columns @ (weights * left) - variance * columns.sum(axis=1)
+    check_squarable(
+        float(np.abs(chosen).max(initial=0.0)), "noise_variance, beside the root of the targets' energy,"
+    )
     filter_ = kept + chosen @ columns
     n = spectrum.n_samples
     residual = float((left - chosen @ columns) ** 2 @ weights) + unreached

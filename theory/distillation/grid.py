@@ -11,13 +11,10 @@ import numpy as np
 from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, shown
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .distill import distill, settled
-from .multiplier import ToleranceRule, excess_energies, tolerance_rule
+from .multiplier import MOST_ROUNDS, ToleranceRule, excess_energies, tolerance_rule
 from .recursion import March, RidgeRule, Step, run_march
 from .schedules import FixedRidge, ToTolerance
 from .trajectory import Trajectory
-
-# Rounds that are counted one by one take seconds up to here.
-_MOST_COUNTED = 10**6
 
 # Ratios of eigenvalues below this overflow.
 LEAST_EIGENVALUE = 1e-290
@@ -180,7 +177,7 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
     ------
     InputError
         If shapes do not broadcast, an eigenvalue or ratio is not positive, all coefficients are zero, or a problem
-        takes more than a million rounds.
+        takes more than 100,000 rounds.
 
     References
     ----------
@@ -213,8 +210,11 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
         raise InputError(f"every eigenvalue must be at least {LEAST_EIGENVALUE:g}: scale all of them up.")
     if not (ratios > 0).all() or not (z.max(axis=-1) > 0).all():
         raise InputError("every initial ratio must be above 0, and no problem's coefficients all zero.")
-    if ratios.size and ratios.max() - 1 > _MOST_COUNTED:
-        raise _too_many(float(ratios.max()))
+    if ratios.size and ratios.max() - 1 > MOST_ROUNDS:
+        raise InputError(
+            f"an initial ratio of {ratios.max():.4g} takes at least as many rounds less one, and they are counted one "
+            f"by one: take ratios up to {MOST_ROUNDS}, or `collapse.rounds_bounds` for bounds without counting."
+        )
     m = d.shape[-1]
     # Scaled to r_0, the budget is 1 and equal problems count the same whatever their units.
     z = z / z.max(axis=-1, keepdims=True)
@@ -229,19 +229,10 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
     rounds = np.zeros(size, int)
 
     def record(march: March, step: Step) -> None:
-        if march.fits > _MOST_COUNTED:
-            raise _too_many(float(ratios.max()))
         rounds[march.members] = march.fits
 
     run_march(d, z, rule, record)
     return rounds.reshape(shape)
-
-
-def _too_many(ratio: float) -> InputError:
-    return InputError(
-        f"an initial ratio of {ratio:.4g} takes more than {_MOST_COUNTED} rounds, which are counted one by one. Take "
-        "smaller ratios, or `collapse.rounds_bounds` for bounds without counting."
-    )
 
 
 def _positive_vector(values: Any, name: str) -> Array:

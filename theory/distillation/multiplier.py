@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.arrays import to_host
-from ..base.validation import Array
+from ..base.validation import Array, InputError
 from ..spectra.spectrum import Spectrum
 from .recursion import March, Step, ridge_gain
+
+# Rounds that are made one by one until collapse, where the caller names no number: they take seconds.
+MOST_ROUNDS = 100_000
 
 _ITERATIONS = 200
 
@@ -183,6 +186,10 @@ class ToleranceRule:
         self.collapsed[march.members[~going]] = True
         if march.fits == self.max_rounds or not going.any():
             return None
+        if march.fits >= MOST_ROUNDS and self.max_rounds is None:
+            raise InputError(
+                f"not collapsed after {MOST_ROUNDS} rounds. Give max_rounds, or a larger epsilon (a smaller ratio)."
+            )
         march = march.select(going)
         ridges = self._solve(march, budgets[going], excess[going])
         return march, Step(ridge_gain(march.eigenvalues, ridges), ridges)

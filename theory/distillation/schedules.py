@@ -25,13 +25,12 @@ from ..base.validation import (
 )
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .left_out_run import LeftOutRun
-from .multiplier import ToleranceRule, tolerance_rule
+from .multiplier import MOST_ROUNDS, ToleranceRule, tolerance_rule
 from .recursion import FlowRule, RidgeRule, Rule
 
 GivenWeight = float | Sequence[float] | Array | Literal["best"]
 
-# What a run to collapse may need at least, unless the caller bounds it.
-_MOST_ROUNDS = 1e6
+# What the filters of a run to collapse may need at least, unless the caller bounds it.
 _MOST_BYTES = 8 * 2**30
 
 
@@ -281,7 +280,7 @@ class Progressive:
 def _check_room(least_rounds: float, directions: int, epsilon: float) -> None:
     """Say what counting to collapse would need, where ``r_0 − 1`` rounds are certain and already too many."""
     needed = 8 * directions * least_rounds
-    if least_rounds > _MOST_ROUNDS or needed > _MOST_BYTES:
+    if least_rounds > MOST_ROUNDS or needed > _MOST_BYTES:
         raise InputError(
             f"epsilon={epsilon:.6g} takes at least {least_rounds:.4g} rounds to collapse, whose filters need "
             f"{needed / 2**30:.3g} GiB. Give max_rounds, or a larger epsilon."

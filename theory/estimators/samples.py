@@ -155,6 +155,8 @@ class KernelSamples:
             )
         if self.kernel == "precomputed":
             as_symmetric(self.X, "X")
+        elif isinstance(self.kernel, str):
+            check_sizes(self.X)
         if self.kernel in TRANSLATION_INVARIANT:
             object.__setattr__(self, "X", self.X - self.X.mean(axis=0))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics.pairwise import pairwise_kernels
 
-from ..base.validation import Array
+from ..base.validation import Array, check_squarable
 
 # Kernels of differences: the same wherever the origin lies.
 TRANSLATION_INVARIANT = ("rbf", "laplacian")
@@ -20,11 +20,19 @@ def kernel_values(x: Array, z: Array, kernel: Any, **options: Any) -> Array:
     map, years, pressures). A kernel of differences is therefore taken of points less the mean of `z`, which is the
     same kernel with all its digits.
     """
+    if isinstance(kernel, str):
+        check_sizes(x)
+        check_sizes(z)
     if isinstance(kernel, str) and kernel in TRANSLATION_INVARIANT:
         centre = z.mean(axis=0)
         x, z = x - centre, z - centre
     values: Array = pairwise_kernels(x, z, metric=kernel, **options)
     return values
+
+
+def check_sizes(features: Array) -> None:
+    """Raise `InputError` if features have no squares."""
+    check_squarable(float(np.abs(features).max(initial=0.0)), "every feature")
 
 
 def standardized(features: Array) -> Array:

@@ -15,6 +15,7 @@ from ..distillation.leave_one_out import leave_one_out, leave_one_out_errors
 from ..distillation.schedules import GivenWeight
 from ..distillation.trajectory import Trajectory
 from ..spectra.spectrum import Spectrum
+from .scaling import check_sizes
 
 # Penalties are compared over six decades around the one that halves an average direction …
 RIDGES = np.logspace(-3, 3, 13)
@@ -172,5 +173,6 @@ def is_best(value: Any) -> bool:
 
 def gammas_around(X: Array) -> Array:
     """Kernel coefficients to compare, around one over the number of features and their mean variance."""
+    check_sizes(X)
     variance = float(X.var(axis=0).mean())
     return GAMMAS / (X.shape[1] * (variance if variance > 0 else 1.0))

@@ -249,6 +249,9 @@ def superclass_groups(features: Any, labels: Any, n_classes: int | None = None) 
     k = check_count(int(true.max()) + 1 if n_classes is None else n_classes, "n_classes", least=2)
     if len(true) != len(x):
         raise InputError(f"labels must have one entry a row of features ({len(x)}); got {len(true)}.")
+    x = x / np.maximum(
+        np.abs(x).max(axis=1, keepdims=True), np.finfo(float).tiny
+    )  # squares then do not overflow
     lengths = np.linalg.norm(x, axis=1)
     if not lengths.all():
         raise InputError(f"row {int(lengths.argmin())} of features is zero: it has no direction to compare.")

@@ -248,5 +248,6 @@ def soft_label_weights(
             "of two infinite losses none is larger: a sample's student or teacher_loss must be finite."
         )
     against = teacher_loss + added
-    ratio = student_loss / xp.where(against == 0, AUTHORS_LEAST_LOSS, against)
-    return -xp.expm1(-ratio)
+    against = xp.where(against == 0, AUTHORS_LEAST_LOSS, against)
+    with np.errstate(over="ignore"):  # an infinite ratio is a weight of 1
+        return -xp.expm1(-student_loss / against)

@@ -93,7 +93,7 @@ class SoftmaxRegression:
         else:
             unit = 1.0
         factor = PivotedCholesky.of(gram)
-        ratio = largest_eigenvalue_bound(gram) / (ridge / unit / unit * len(gram))
+        ratio = largest_eigenvalue_bound(gram) / (max(ridge / unit / unit, _LEAST_RIDGE) * len(gram))
         design: Design = GramDesign(gram)
         if ratio > _LARGEST_RATIO or factor.last_pivot < _LEAST_PIVOT:
             design = FactorDesign(factor)

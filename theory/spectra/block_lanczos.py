@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 
 from ..base.arrays import like, namespace, to_host
-from ..base.validation import Array, InputError
+from ..base.validation import Array, InputError, check_squarable
 from .gram_products import Product
 
 _PANEL = 32
@@ -137,6 +137,9 @@ class BlockLanczos:
         """For a symmetric gram the image meets only the last two blocks, the earlier one in a known way."""
         if not np.isfinite(coefficients).all():
             raise InputError("the products of the gram with finite vectors hold NaN or infinite values.")
+        check_squarable(
+            float(np.abs(coefficients).max(initial=0.0)), "every product of the gram with a unit vector"
+        )
         expected = np.zeros((self._filled - width, width))
         if len(self.couplings) > 1:
             before = self.couplings[-1]

@@ -76,7 +76,9 @@ def evaluated(gram: Any, points: Any) -> tuple[Any, Any]:
 def can_factorise(gram: Any) -> bool:
     """Whether a gram is an array, and its factorisation fits in memory."""
     by_products = callable(gram) or hasattr(gram, "matvec") or hasattr(gram, "tocsr")
-    return not by_products and hasattr(gram, "__len__") and _fits(len(gram), build_gram=False)
+    if by_products or not hasattr(gram, "__len__") or getattr(gram, "ndim", 2) == 0:
+        return False
+    return _fits(len(gram), build_gram=False)
 
 
 def _fits(n_samples: int, *, build_gram: bool) -> bool:

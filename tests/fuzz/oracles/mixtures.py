@@ -60,7 +60,7 @@ def least_mallows(d: Draws) -> Verdict:
     try:
         mixing = theory.optimal_mixing(Spectrum.from_gram(gram, y), ridge, steps, variance)
     except InputError as error:
-        return "refused", str(error)
+        return ("refused" if "has no least" in str(error) else "wrong"), str(error)
     k = 1 if y.ndim == 1 else y.shape[1]
 
     def criterion(weights: Any) -> float:

@@ -96,7 +96,10 @@ def test_the_best_weight_of_every_round(rng):
     model = SelfDistilledKernelRidge(gamma=GAMMA, ridge=2e-4, rounds=4, ground_truth_weight="best").fit(x, y)
     chosen = model.trajectory_.given_weights
     gram = rbf_kernel(x, gamma=GAMMA)
-    np.testing.assert_array_equal(chosen, best_ground_truth_weights(Spectrum.from_gram(gram, y), 2e-4, 4))
+    expected = best_ground_truth_weights(Spectrum.from_gram(gram, y), 2e-4, 4)
+    np.testing.assert_allclose(
+        chosen, expected, rtol=1e-9
+    )  # the kernel has other last digits: its points are centred
     assert len(set(chosen)) > 2
     given = SelfDistilledKernelRidge(gamma=GAMMA, ridge=2e-4, rounds=4, ground_truth_weight=chosen).fit(x, y)
     np.testing.assert_array_equal(model.predict(x), given.predict(x))
