@@ -246,12 +246,19 @@ POINTS = np.arange(40.0).reshape(20, 2)
             LABELS,
             "column 'a' of X has no",
         ),
-        (POINTS * 1e200, LABELS, "too large to be squared"),
     ],
 )
 def test_mistakes_are_named(x, labels, message):
     with pytest.raises(InputError, match=message):
         find_label_errors(x, labels)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_no_size_of_the_features_changes_a_score(scale):
+    here, there = (find_label_errors(size * POINTS, LABELS).scores for size in (1.0, scale))
+    np.testing.assert_allclose(there, here, rtol=1e-9, atol=1e-12)
+    with pytest.raises(InputError, match=r"feature must be at most 1e\+150"):
+        find_label_errors(1e200 * POINTS, LABELS, standardize=False)
 
 
 def test_mistaken_options_are_named():
