@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..claim import Claim
 from ..outcomes import Outcome
 from ..presets import PAPERS
 from ..remarks import power
-from ..results.history import changes
+from ..results.history import Change, changes
 from ..results.thorough import ThoroughVerdicts, thorough_run
 from ..scale import Scale
 from ..statements import glossary, notation, statements
@@ -62,7 +64,7 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
     claims = [claim for section in sections for claim in section["claims"]]
     stated = statements()
     bundled = [o for o in outcomes if o.scale in (None, scale) and not o.own_data]
-    changed, commit = changes([c for o in bundled for c in o.claims], scale)
+    changed, commit = _changed([c for o in bundled for c in o.claims], scale)
     sampled = [
         c
         for section in sections
@@ -104,6 +106,14 @@ def render_report(outcomes: list[Outcome], scale: Scale) -> str:
             )
         ),
     )
+
+
+def _changed(claims: Sequence[Claim], scale: Scale) -> tuple[list[Change], str]:
+    """Verdicts that are not those of the kept run of this scale and seed, and the commits of that run."""
+    if scale.name != "thorough":
+        return changes(claims, scale)
+    kept = ThoroughVerdicts({key: one for key, one in thorough_run().items() if one.seed == scale.seed})
+    return kept.differing(claims), ", ".join(kept.commits(claims))
 
 
 def _inline(name: str) -> Markup:

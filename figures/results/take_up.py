@@ -122,8 +122,8 @@ def take_up(folder: Path, why: str = "", checkout: Path = CHECKOUT) -> list[str]
         f"{len(found)} artefacts taken up; {len(renewed['artefacts'])} of {len(artefacts)} are kept now."
     ]
     lines += [f"{change['claim']}: {change['from']} -> {change['to']}" for change in log]
-    lines += [f"{key}: its code has changed since it was run" for key in outdated(artefacts, found)]
-    return [*lines, *([f"not run yet: {' '.join(missing)}"] if missing else [])]
+    named = (("the code has changed since of", outdated(artefacts, found)), ("not run yet:", missing))
+    return lines + [f"{what} {' '.join(keys)}" for what, keys in named if keys]
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

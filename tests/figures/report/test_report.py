@@ -98,7 +98,7 @@ def test_what_changed_since_the_kept_run_is_said(monkeypatch):
     page = render_report([outcome("one", [HOLDS, FAILS])], Scale("smoke"))
     assert "Every verdict is that of the run kept with the package (commit abc)." in page
     page = render_report([outcome("one", [HOLDS, replace(FAILS, verdict="holds")])], Scale("smoke"))
-    assert "not those of the run kept with the package (commit abc)" in page
+    assert "not that of the run kept with the package (commit abc)" in page
     assert "→" in before_the_figures(page)
     elsewhere = render_report([outcome("one", [HOLDS])], Scale("smoke", seed=1))
     assert "kept with the package" not in elsewhere

@@ -133,7 +133,7 @@ def test_what_cannot_be_taken_up_is_said(checkout, tmp_path):
 def test_other_code_is_said(checkout, tmp_path, monkeypatch):
     finish(tmp_path, FIRST, EFFECT)
     monkeypatch.setattr(command, "fingerprint", lambda _: "changed")
-    assert f"{FIRST.key}: its code has changed since it was run" in take_up(tmp_path, checkout=checkout)
+    assert f"the code has changed since of {FIRST.key}" in take_up(tmp_path, checkout=checkout)
 
 
 def test_going_on_does_not_forget_how_long_it_took(tmp_path):
@@ -168,7 +168,10 @@ def test_a_smaller_run_says_that_it_is_a_sample(monkeypatch, checkout, tmp_path)
     assert text.count('thorough run: <span class="verdict holds">holds</span>') == 1  # in the matrix
     assert f'Thorough run ({commit}): <span class="verdict holds">holds</span>, 1.047 [' in text
     assert "over 4 samples" in text
-    assert "A sample" not in report.render_report(outcomes, THOROUGH)
+    again = " ".join(report.render_report(outcomes, THOROUGH).split())
+    assert "A sample" not in again
+    assert f"1 verdict is not that of the run kept with the package (commit {commit})" in again
+    assert "kept with the package (commit" not in report.render_report(outcomes, Scale("thorough", seed=1))
     line = sample_line(claims, ThoroughVerdicts(run))
     assert "verdicts on 2 of these claims, other ones on 1;" in line
     assert sample_line(claims, ThoroughVerdicts({})) == ""
