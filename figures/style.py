@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -71,6 +71,23 @@ def possible(axes: Axes, low: float = 0.0, high: float = 1.0) -> None:
     bottom, top = axes.get_ylim()
     margin = 0.02 * (high - low)  # half a marker at the edge
     axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
+
+
+def linear_near_zero(axes: Axes, side: Literal["x", "y"], threshold: float) -> None:
+    """Axis of differences, linear up to a threshold and logarithmic beyond: one large one hides no small ones.
+
+    Call it when all is drawn.
+    """
+    low, high = axes.get_xlim() if side == "x" else axes.get_ylim()
+    set_scale, set_ticks = (
+        (axes.set_xscale, axes.set_xticks) if side == "x" else (axes.set_yscale, axes.set_yticks)
+    )
+    set_scale("symlog", linthresh=threshold)
+    steps = threshold * np.array([0.5, 1, 3, 10, 30])
+    ticks = [t for t in (*-steps[::-1], 0.0, *steps) if low <= t <= high]
+    set_ticks(ticks, [f"{t:g}" for t in ticks])
+    (axes.set_xlim if side == "x" else axes.set_ylim)(low, high)
+    axes.minorticks_off()
 
 
 def legend_below(axes: Axes, columns: int = 3) -> None:

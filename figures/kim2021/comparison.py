@@ -1,9 +1,10 @@
 """Progressive self-distillation against the other methods, on the paper's five measures.
 
 Error, top-5 error, negative log-likelihood, calibration error (10 bins, as the paper has it) and area under the
-risk-coverage curve, by the papers' settings: means with 95 % intervals over seeds. Open circles are the NLL and the
-calibration error after temperature scaling. Grey diamonds are what the paper reports for a PreAct ResNet-18 on
-CIFAR-100: the ranking of methods is to be compared.
+risk-coverage curve, by the papers' settings, all less cross-entropy's on the same split, whose own mean stands under
+each panel: means with 95 % intervals over seeds. Open circles are the NLL and the calibration error after temperature
+scaling. Grey diamonds are what the paper reports for a PreAct ResNet-18 on CIFAR-100, less its cross-entropy. The axis
+of the NLL is linear up to 0.1 and logarithmic beyond.
 
 Data: overconfident digits, made to resemble the paper's cross-entropy, and a hundred classes of digit pairs.
 """
@@ -21,18 +22,18 @@ from ..reference import read
 from ..scale import Scale
 from ..soft_label_claims import CE, effect, explained
 from ..soft_label_scale import data_sets as data_sets
-from ..soft_label_scale import plan_compared, tables
+from ..soft_label_scale import plan_compared, tables, values
 from ..soft_label_studies import COMPARED, compared
-from ..style import BOUND, COLOURS, new_figure
+from ..style import BOUND, COLOURS, linear_near_zero, new_figure
 
 OWN_DATA = "classes"
 plan = plan_compared
 # Metric: axis label, factor, name in the reported table, whether 100 less it is shown.
 PANELS = {
-    "accuracy": ("test error, %", 100, "top1_error_percent", True),
+    "accuracy": ("error, %", 100, "top1_error_percent", True),
     "top5": ("top-5 error, %", 100, "top5_error_percent", True),
-    "nll": ("negative log-likelihood, nats", 1, "nll", False),
-    "ece_10": ("calibration error, %", 100, "ece_percent", False),
+    "nll": ("NLL, nats", 1, "nll", False),
+    "ece_10": ("ECE, %", 100, "ece_percent", False),
     "aurc": ("AURC × 1000", 1000, "aurc_x1000", False),
 }
 REPORTED = {CE: "cross_entropy", "label smoothing": "label_smoothing", "progressive": "progressive"}
@@ -86,17 +87,21 @@ def draw(data: xr.Dataset) -> Figure:
     shown = [(name, t) for name, t in tables(data) if len(t["student"]) > 6]
     figure, axes = new_figure(len(PANELS), len(shown), width=2.9, height=2.6)
     reported = read("reported.json")["kim2021"]
-    methods = [m.name for m in COMPARED]
     for row, (where, table) in zip(axes, shown, strict=True):
         for panel, (metric, (label, factor, column, error)) in zip(row, PANELS.items(), strict=True):
-            _dots(panel, table, metric, factor, methods, error)
+            methods = [m.name for m in COMPARED if m.name in table["student"].values]
+            level = _dots(panel, table, metric, factor, methods, error)
             index = reported["columns"].index(column)
             if where == shown[0][0] and metric != "top5":
+                theirs = np.array([reported[key][index] for key in REPORTED.values()])
                 panel.plot(
-                    [reported[key][index] for key in REPORTED.values()], [methods.index(m) + 0.3 for m in REPORTED],
+                    theirs - reported[REPORTED[CE]][index], [methods.index(m) + 0.3 for m in REPORTED],
                     "D", color=BOUND, markersize=4, markerfacecolor="none", label="reported by the paper, CIFAR-100",
                 )  # fmt: skip
-            panel.set_xlabel(label)
+            panel.axvline(0, color=BOUND, linestyle=":", linewidth=1)
+            if metric == "nll":
+                linear_near_zero(panel, "x", 0.1)
+            panel.set_xlabel(f"{label} (cross-entropy: {level:.3g})")
             panel.set_yticks(range(len(methods)), methods if panel is row[0] else [])
         row[0].set_title(where, loc="left")
     handles, labels = axes[0, 2].get_legend_handles_labels()
@@ -104,17 +109,21 @@ def draw(data: xr.Dataset) -> Figure:
     return figure
 
 
-def _dots(axes: Axes, table: xr.Dataset, metric: str, factor: float, methods: list[str], error: bool) -> None:
+def _dots(
+    axes: Axes, table: xr.Dataset, metric: str, factor: float, methods: list[str], error: bool
+) -> float:
+    """Differences from cross-entropy in rows; returns its own mean."""
+    sign, rows = (-factor if error else factor), np.arange(len(methods))
+    alone = values(table, metric, CE)
     for name, fill, offset in ((metric, COLOURS[0], 0.0), (f"scaled_{metric}", "white", 0.18)):
         if name not in table:
             continue
-        measured = [m for m in methods if m in table["student"].values]
-        rows = np.array([methods.index(m) for m in measured])
-        values = np.asarray(table[name].sel(student=measured).transpose("seed", "student"), float)
-        values = factor * (1 - values if error else values)
+        measured = np.asarray(table[name].sel(student=methods).transpose("seed", "student"), float)
+        changes = sign * (measured - alone[:, None])
         axes.errorbar(
-            values.mean(axis=0), rows + offset, xerr=t_half_width(values), fmt="o", markersize=4, capsize=2,
+            changes.mean(axis=0), rows + offset, xerr=t_half_width(changes), fmt="o", markersize=4, capsize=2,
             color=COLOURS[0], markerfacecolor=fill, label="as trained" if not offset else "after temperature scaling",
         )  # fmt: skip
     axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
+    return float(factor * (1 - alone if error else alone).mean())

@@ -19,7 +19,7 @@ from ..scale import Scale
 from ..soft_label_claims import CE, all_of, correlation, explained, fits, room
 from ..soft_label_scale import above
 from ..soft_label_studies import generations, temperatures
-from ..style import BOUND, COLOURS, new_figure
+from ..style import BOUND, COLOURS, linear_near_zero, new_figure
 
 WHERE = "a hundred classes"
 KINDS = {"generations": "generation", "temperatures": "self-distillation"}
@@ -81,7 +81,7 @@ def draw(data: xr.Dataset) -> Figure:
     figure, axes = new_figure(2, width=4.8, height=3.6)
     for panel, metric, label in zip(
         axes[0], ("accuracy", "nll"),
-        ("student's accuracy above cross-entropy's, points", "student's NLL above cross-entropy's, nats"), strict=True,
+        ("accuracy − cross-entropy's, points", "NLL − cross-entropy's, nats"), strict=True,
     ):  # fmt: skip
         for i, kind in enumerate(KINDS):
             students = taught(data, kind)
@@ -100,9 +100,7 @@ def draw(data: xr.Dataset) -> Figure:
                 )
         panel.axhline(0, color=BOUND, linestyle="--", label=CE)
         if metric == "nll":
-            panel.set_yscale("symlog", linthresh=0.1)
-            panel.set_yticks([-0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1])
-            panel.yaxis.set_major_formatter("{x:g}")
+            linear_near_zero(panel, "y", 0.1)
         panel.set(xlabel="what was taught: confidence diversity, nats", ylabel=label)
         panel.margins(0.12)
     handles, labels = axes[0, 0].get_legend_handles_labels()

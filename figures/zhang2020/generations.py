@@ -4,7 +4,7 @@ A hundred classes. Every generation starts afresh and learns from the labels (we
 before it (weight 0.9, temperature 1); the first learns from the labels alone. Accuracy, NLL and calibration error
 on test samples; entropy of the outputs (uncertainty) and differential entropy of the label's probability over
 samples (confidence diversity) on the training samples, where a network teaches. All less the first generation's on
-the same split, whose own mean each axis names. Grey: the first generation, stopped early by validation NLL, and with a
+the same split, whose own mean each title names. Grey: the first generation, stopped early by validation NLL, and with a
 tuned weight decay. Means with 95 % intervals over seeds.
 """
 
@@ -91,7 +91,8 @@ def draw(data: xr.Dataset) -> Figure:
                 label=f"{'cross-entropy ' if rule == 'stopped early' else ''}{rule}",
             )  # fmt: skip
         rounds_axis(panel, "generation")
-        panel.set_ylabel(f"{label} (first: {float(data[metric].sel(student=FIRST).mean()):.3g})")
+        panel.set_title(f"{label}; first: {float(data[metric].sel(student=FIRST).mean()):.3g}")
+        panel.set_ylabel("less the first's")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

@@ -21,7 +21,7 @@ from ..scale import Scale
 from ..soft_label_claims import CE, explained, fits, regime
 from ..soft_label_scale import values
 from ..soft_label_studies import temperatures
-from ..style import BOUND, COLOURS, band, new_figure
+from ..style import BOUND, COLOURS, band, linear_near_zero, new_figure
 
 WHERE = "a hundred classes"
 METHODS = ("self-distillation", "distillation")
@@ -103,7 +103,7 @@ def draw(data: xr.Dataset) -> Figure:
     for panel, metric, label in zip(
         axes[0], ("taught_uncertainty", "taught_diversity", "accuracy", "nll"),
         ("teacher's uncertainty, nats", "teacher's confidence diversity, nats",
-         "student's accuracy above cross-entropy's, points", "student's NLL above cross-entropy's, nats"), strict=True,
+         "accuracy − cross-entropy's, points", "NLL − cross-entropy's, nats"), strict=True,
     ):  # fmt: skip
         for i, method in enumerate(METHODS):
             if i and metric.startswith("taught"):
@@ -119,9 +119,7 @@ def draw(data: xr.Dataset) -> Figure:
         if not metric.startswith("taught"):
             panel.axhline(0, color=BOUND, linestyle="--", label=CE)
         if metric == "nll":
-            panel.set_yscale("symlog", linthresh=0.1)
-            panel.set_yticks([-0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.5, 1])
-            panel.yaxis.set_major_formatter("{x:g}")
+            linear_near_zero(panel, "y", 0.1)
         panel.set(xlabel="temperature τ", ylabel=label, xscale="log")
         panel.set_xticks(taus, [f"{tau:g}" for tau in taus])
         panel.minorticks_off()

@@ -114,7 +114,7 @@ def draw(data: xr.Dataset) -> Figure:
     dropped.axhline(0, color=BOUND, linestyle="--", label=CE)
     against.set(
         xlabel="share of regularization samples",
-        ylabel="test accuracy above cross-entropy's, points",
+        ylabel="accuracy − cross-entropy's, points",
         title="Teachers smoothed by 0 … 0.3, τ = 4",
         xscale="log",
     )
@@ -122,7 +122,7 @@ def draw(data: xr.Dataset) -> Figure:
     against.minorticks_off()
     against.axhline(0, color=BOUND, linestyle="--", label=CE)
     shares.set(ylabel="share of training samples", title="Over temperatures")
-    dropped.set(ylabel="test accuracy above cross-entropy's, points", title="Without them")
+    dropped.set(ylabel="accuracy − cross-entropy's, points", title="Without them")
     possible(shares)
     for panel in (shares, dropped):
         panel.set(xlabel="temperature τ", xscale="log")

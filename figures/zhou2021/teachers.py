@@ -77,7 +77,7 @@ def draw(data: xr.Dataset) -> Figure:
     figure, axes = new_figure(2, height=3.6)
     for panel, metric, label in zip(
         axes[0], ("accuracy", "nll"),
-        ("test accuracy above the student's alone, points", "NLL above the student's alone, nats"), strict=True,
+        ("accuracy − the student's alone, points", "NLL − the student's alone, nats"), strict=True,
     ):  # fmt: skip
         gains = (100 if metric == "accuracy" else 1) * above(data, metric, "alone")
         for i, kind in enumerate(KINDS):

@@ -2,7 +2,7 @@
 
 Left, accuracy and, middle, NLL of networks by the papers' settings, with teachers of the student's own kind, and by
 settings that one search settled on other seeds ("tuned"): differences from cross-entropy on the same split, means
-with 95 % intervals over seeds. Weighted soft labels
+with 95 % intervals over seeds; the axis of the NLL is linear up to 0.1 and logarithmic beyond. Weighted soft labels
 are about three times as large a loss as cross-entropy; what that alone does, the row with three times the
 cross-entropy shows. Right, the accuracies that the paper reports, for
 large networks on CIFAR-100 and ImageNet and larger teachers; this project has not measured those.
@@ -21,7 +21,7 @@ from ..soft_label_claims import CE, effect, explained
 from ..soft_label_scale import data_sets as data_sets
 from ..soft_label_scale import dots, tables
 from ..soft_label_studies import compared
-from ..style import BOUND, COLOURS, legend_below, new_figure
+from ..style import BOUND, COLOURS, legend_below, linear_near_zero, new_figure
 
 WSL, KD, THREE = "weighted soft labels", "distillation", "cross-entropy × 3"
 STUDENTS = [CE, THREE, KD, "self-distillation", WSL]
@@ -76,11 +76,13 @@ def draw(data: xr.Dataset) -> Figure:
     figure, axes = new_figure(3, width=4.5, height=3.3)
     for panel, metric, factor, label in zip(
         axes[0, :2], ("accuracy", "nll"), (100, 1),
-        ("test accuracy above cross-entropy's, points", "NLL above cross-entropy's, nats"), strict=True,
+        ("accuracy − cross-entropy's, points", "NLL − cross-entropy's, nats"), strict=True,
     ):  # fmt: skip
         dots(panel, data, metric, scale=factor, against=CE)
         panel.axvline(0, color=BOUND, linestyle=":")
         panel.set(xlabel=label, title="Measured here")
+        if metric == "nll":
+            linear_near_zero(panel, "x", 0.1)
         legend_below(panel, 1)
     theirs = axes[0, 2]
     names = list(REPORTED_NAMES.values())
