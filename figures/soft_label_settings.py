@@ -1,14 +1,17 @@
 """Hyper-parameters of the soft-label experiments: the papers' own, and those that a search settled.
 
-The search ran once, on seeds that no claim uses; what it found ships as ``data/settled.json``. To run it anew::
+The search ran once, on seeds that no claim uses; what it found ships as ``data/settled.json``. To run it anew, or
+for the methods that are named alone (the file's others stay)::
 
     python -m selfdistill.figures.soft_label_settings settled.json
+    python -m selfdistill.figures.soft_label_settings settled.json "weighted soft labels"
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,12 +59,20 @@ CONVOLUTIONAL = replace(HUNDRED_CLASSES, network="strided convnet", hidden=(16,)
 SHIFTED = replace(HUNDRED_CLASSES, epochs=60, batch_size=50, augmentation="shift")
 REGIMES = {"overconfident digits": OVERCONFIDENT, "a hundred classes": HUNDRED_CLASSES}
 # A weight that is added to the label's, not taken from it, goes past 1.
-LADDERS = {WEIGHTED_SOFT_LABELS.name: {"alpha": (0.25, 0.5, 1.0, 2.25, 4.0)}}
+LADDERS: dict[str, dict[str, tuple[float, ...]]] = {
+    WEIGHTED_SOFT_LABELS.name: {"alpha": (0.25, 0.5, 1.0, 2.25, 4.0)},
+    "louder cross-entropy": {"factor": (1.0, 3.0, 10.0, 30.0)},
+}
 
 
 def tripled(s: Samples) -> list[Term]:
     """Three times the cross-entropy: what weighted soft labels add to the size of the loss, and nothing else."""
     return [Term(s.labels, 3.0)]
+
+
+def louder(s: Samples, *, factor: Any) -> list[Term]:
+    """Cross-entropy times any factor: under weight decay and momentum, longer steps and a smaller decay."""
+    return [Term(s.labels, factor)]
 
 
 def smoothed_progressive(s: Samples, *, alpha: Any, epsilon: Any) -> list[Term]:
@@ -83,6 +94,7 @@ def scheduled(s: Samples, *, alpha: Any, power: Any) -> list[Term]:
 
 
 TRIPLED = Method("cross-entropy × 3", tripled)
+LOUDER = Method("louder cross-entropy", louder, budget("factor", 3.0, 10.0))
 SMOOTHED_PROGRESSIVE = Method("progressive and smoothing", smoothed_progressive, needs=PROGRESSIVE.needs)
 SMOOTHED_DISTILLATION = Method("self-distillation and smoothing", smoothed_distillation, needs=TEACHER)
 SCHEDULED = Method("scheduled", scheduled, needs=PROGRESSIVE.needs)
@@ -128,14 +140,14 @@ def searched_methods() -> tuple[Method, ...]:
         ))
         for method, (weights, taus) in begin.items()
     ]  # fmt: skip
-    return CROSS_ENTROPY, LABEL_SMOOTHING, ENTROPY_PENALTY, BETA_SMOOTHING, PROGRESSIVE, *taught
+    return CROSS_ENTROPY, LABEL_SMOOTHING, ENTROPY_PENALTY, BETA_SMOOTHING, PROGRESSIVE, *taught, LOUDER
 
 
-def search(regime: str) -> dict[str, Any]:
-    """Settle every method in a regime, as JSON values."""
+def search(regime: str, names: Collection[str] = ()) -> dict[str, Any]:
+    """Settle every method, or those that are named, in a regime, as JSON values."""
     comparison = REGIMES[regime]
     methods = {}
-    for method in searched_methods():
+    for method in (m for m in searched_methods() if not names or m.name in names):
         found = settle(comparison, method, ladders=LADDERS.get(method.name))
         methods[method.name] = _plain(found)
         print(regime, method.name, methods[method.name], file=sys.stderr, flush=True)
@@ -165,15 +177,19 @@ def describe(comparison: Comparison) -> str:
     )
 
 
-def main(path: Path) -> None:
-    """Run the whole search and write what it settled."""
+def main(path: Path, *names: str) -> None:
+    """Run the search, of all methods or of those that are named, and write what it settled."""
+    kept = json.loads(path.read_text(encoding="utf-8"))["regimes"] if names else {}
+    regimes = {regime: search(regime, names) for regime in REGIMES}
+    for regime, new in regimes.items():
+        new["methods"] = kept.get(regime, {"methods": {}})["methods"] | new["methods"]
     found = {
         "note": "settled by validation NLL on seeds that no claim uses; weight decays were searched from "
         f"{', '.join(f'{d:g}' for d in WEIGHT_DECAYS)} outwards",
-        "regimes": {regime: search(regime) for regime in REGIMES},
+        "regimes": regimes,
     }
     path.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

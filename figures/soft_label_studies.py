@@ -31,7 +31,7 @@ from .soft_label_scale import (
     teacher,
     with_settings,
 )
-from .soft_label_settings import TRIPLED, is_settled
+from .soft_label_settings import LOUDER, TRIPLED, is_settled
 
 COMPARED = (
     CROSS_ENTROPY, LABEL_SMOOTHING, ENTROPY_PENALTY, BETA_SMOOTHING, SELF_DISTILLATION, DISTILLATION, PROGRESSIVE,
@@ -57,7 +57,7 @@ def compared(scale: Scale) -> xr.Dataset:
     for setting in plan_compared(scale):
         students = [teacher(), *with_settings("", COMPARED, tuned=False), *rules]
         found[setting.name] = measured(scale, setting, students)
-        settled = [method for method in COMPARED if is_settled(setting.name, method)]
+        settled = [method for method in (*COMPARED, LOUDER) if is_settled(setting.name, method)]
         if settled:  # a study of their own: another search costs no training of the others
             tuned = measured(scale, setting, [teacher(), *with_settings(setting.name, settled, tuned=True)])
             both = [found[setting.name], tuned.drop_sel(student="teacher")]
