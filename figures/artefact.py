@@ -128,7 +128,8 @@ class Artefact:
         from ..empirical.jobs.runner import run_job
 
         own = (scale.data.name, scale.data.digest) if scale.data else ()
-        key = (self.key, scale.name, scale.seed, scale.device, *own)
+        there = [name for name in self._constant("OPTIONAL", ()) if importlib.util.find_spec(name)]
+        key = (self.key, scale.name, scale.seed, scale.device, *own, *there)
         return run_job(self.module.measure, scale, cache=scale.cache, key=key)
 
     def claims(self, data: xr.Dataset) -> list[Claim]:

@@ -1,5 +1,6 @@
 """Losses with soft labels: rules that state each once, and the functions and modules that are made of them."""
 
+from .focal import focal_loss
 from .functional import (
     beta_smoothing_loss,
     distillation_loss,
@@ -18,6 +19,7 @@ __all__ = [
     "distillation_loss",
     "draw_beta",
     "entropy_penalty_loss",
+    "focal_loss",
     "label_smoothing_loss",
     "log_probabilities",
     "partial_label_loss",

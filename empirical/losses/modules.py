@@ -8,6 +8,7 @@ from .memory import ProgressiveLoss
 from .stateless import (
     DistillationLoss,
     EntropyPenaltyLoss,
+    FocalLoss,
     LabelSmoothingLoss,
     PartialLabelLoss,
     SoftLabelLoss,
@@ -20,6 +21,7 @@ __all__ = [
     "BornAgainLoss",
     "DistillationLoss",
     "EntropyPenaltyLoss",
+    "FocalLoss",
     "LabelSmoothingLoss",
     "PartialLabelLoss",
     "ProgressiveLoss",

@@ -128,6 +128,11 @@ def beta_smoothing(s: Samples, *, alpha: Setting, shape: Setting) -> list[Term]:
     return [Term(s.labels, 1 - alpha * spread), Term(_uniform(s), alpha * spread)]
 
 
+def focal(s: Samples, *, gamma: float) -> list[Term]:
+    """``−(1 − p)^γ log p`` of the label: samples that are known already count less (Lin et al. 2017)."""
+    return [Term(s.labels, focus=gamma)]
+
+
 def partial_labels(s: Samples, *, q: float) -> list[Term]:
     """``(1 − p^q)/q`` averaged over candidates, whose shares stand in the labels' place: Jeong & Chung 2025."""
     return [Term(s.labels, q=q)]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...theory.base.validation import check_choice, check_fraction, check_nonnegative, check_positive
 from ...theory.labels.soft_targets import Convention
 from .batches import Batch, Options, check_options
+from .focal import focal_loss
 from .functional import (
     DISTILLATION,
     LABEL_SMOOTHING,
@@ -98,6 +99,17 @@ class EntropyPenaltyLoss(SoftLabelLoss):
     def forward(self, logits: Tensor, labels: Tensor, **more: Any) -> Tensor:
         """Loss of a batch."""
         return entropy_penalty_loss(logits, labels, **self.given(more))
+
+
+class FocalLoss(SoftLabelLoss):
+    """`focal_loss`, ``−(1 − p)^γ log p``."""
+
+    def __init__(self, gamma: float = 2.0, **options: Unpack[Options]) -> None:
+        super().__init__(options, gamma=check_nonnegative(gamma, "gamma"))
+
+    def forward(self, logits: Tensor, labels: Tensor, **more: Any) -> Tensor:
+        """Loss of a batch."""
+        return focal_loss(logits, labels, **self.given(more))
 
 
 class WeightedSoftLabelLoss(SoftLabelLoss):

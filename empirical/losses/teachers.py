@@ -110,9 +110,8 @@ class BetaSmoothingLoss(SoftLabelLoss):
 @torch.no_grad()
 def _towards(averages: Any, parameters: Any, updates: Any, *, decay: float) -> None:
     """Move averages towards parameters in place, `updates` of them made already."""
-    share = 1 - ema_decay(int(updates), decay)
-    for average, parameter in zip(averages, parameters, strict=True):
-        average.lerp_(parameter.to(average), share)
+    # AveragedModel hands over lists of one device and type.
+    torch._foreach_lerp_(list(averages), list(parameters), 1 - ema_decay(int(updates), decay))
 
 
 class BornAgainLoss(nn.Module):

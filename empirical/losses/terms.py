@@ -104,12 +104,15 @@ class Term:
         τ, by which the outputs are divided. The target is used as it is.
     q : float
         Above 0, ``(1 − p^q)/q`` stands in the place of ``−log p``, which is its limit at 0.
+    focus : float
+        γ; above 0, the loss of each class is multiplied by ``(1 − p)^γ``, through which the gradient flows too.
     """
 
     target: Target | None
     weight: Setting = 1.0
     temperature: Setting = 1.0
     q: float = 0.0
+    focus: float = 0.0
 
 
 Rule = Callable[..., Sequence[Term]]
@@ -148,6 +151,11 @@ def _cross_entropy(term: Term, logs: Tensor, class_weights: Tensor | None) -> Te
         return -(possible.exp() * possible * (logs != -torch.inf)).sum(dim=-1)
     # expm1 of log p: exact for small q, and the gradient p^q stays finite at p = 0.
     losses = -torch.expm1(term.q * logs) / term.q if term.q else -logs
+    if term.focus:
+        # The limit at p = 0 is 1, and a class that is ruled out has no gradient; at p = 1 the power has none.
+        possible = logs.masked_fill(logs == -torch.inf, -1.0)
+        missing = (-torch.expm1(possible)).clamp_min(torch.finfo(logs.dtype).tiny)
+        losses = losses * torch.where(logs == -torch.inf, 1.0, missing**term.focus)
     if class_weights is not None:
         losses = losses * class_weights.to(losses)
     return expected(losses, term.target.detach())

@@ -242,9 +242,10 @@ class _Sources:
             carried["uniform"] = drawn.to(device)
         if "average" in self.needs:
             if batch.step:
+                # AveragedModel averages modules; members are stacked arrays of parameters.
+                now = [batch.ensemble.parameters[name].detach() for name in self.average]
                 share = 1 - ema_decay(batch.step, self.largest_decay)
-                for name, p in batch.ensemble.parameters.items():
-                    self.average[name].lerp_(p.detach(), share)
+                torch._foreach_lerp_(list(self.average.values()), now, share)
             carried["average"] = batch.ensemble.forward(batch.inputs, self.average)
         return carried
 

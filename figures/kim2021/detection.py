@@ -1,12 +1,12 @@
 """Progressive targets in detection: digits of several sizes, scattered on a canvas with clutter.
 
 A small convolutional network says of every cell of a grid whether a digit has its centre there, which and where. Its
-class part learns by cross-entropy, with label smoothing or with progressive targets (the paper's ε = 0.1, α_T = 0.8);
-boxes and presence have their own losses. Mean average precision at an overlap of one half, and of the cells with a
-digit the negative log-likelihood and calibration error of its class, and how much surer the network is than right; all
-on scenes of digits that were not seen, means with 95 % intervals over seeds, each with scenes of its own. The rescaled
-row is the dull rule: cross-entropy, its class logits divided after training by the temperature that is best on
-validation scenes.
+class part learns by cross-entropy, with label smoothing, by the focal loss (its authors' γ = 2) or with progressive
+targets (the paper's ε = 0.1, α_T = 0.8); boxes and presence have their own losses. Mean average precision at an
+overlap of one half, and of the cells with a digit the negative log-likelihood and calibration error of its class, and
+how much surer the network is than right; all on scenes of digits that were not seen, means with 95 % intervals over
+seeds, each with scenes of its own. The rescaled row is the dull rule: cross-entropy, its class logits divided after
+training by the temperature that is best on validation scenes.
 """
 
 from __future__ import annotations

@@ -17,11 +17,13 @@ from torch.nn import functional as F
 from ....theory.base.validation import Array, check_count, check_fraction, check_nonnegative, check_positive
 from ...data.scattered_digits import GRID, NOTHING, Scenes, boxes, draw_scenes
 from ...jobs.threads import one_thread
-from ...losses import label_smoothing_loss
+from ...losses import focal_loss, label_smoothing_loss
 from ...losses.modules import ProgressiveLoss
-from .translation import METHODS, RESCALED, best_temperature, scores
+from .translation import METHODS as OF_TOKENS
+from .translation import RESCALED, best_temperature, scores
 
 N_CLASSES = 10
+METHODS = (*OF_TOKENS[:2], "focal loss", *OF_TOKENS[2:])
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Detection:
         Mass that label smoothing spreads; the paper's is 0.1.
     alpha : float
         Final weight of the past; the paper's is 0.8.
+    gamma : float
+        Power of the focal loss; its authors' is 2.
     """
 
     seed: int
@@ -58,12 +62,14 @@ class Detection:
     channels: int = 16
     epsilon: float = 0.1
     alpha: float = 0.8
+    gamma: float = 2.0
 
     def __post_init__(self) -> None:
         for name in ("n_train", "n_validation", "n_test", "epochs", "batch_size", "channels"):
             check_count(getattr(self, name), name)
         check_positive(self.learning_rate, "learning_rate")
-        check_nonnegative(self.weight_decay, "weight_decay")
+        for name in ("weight_decay", "gamma"):
+            check_nonnegative(getattr(self, name), name)
         for name in ("epsilon", "alpha"):
             check_fraction(getattr(self, name), name)
 
@@ -140,6 +146,8 @@ def trained(config: Detection, method: str, scenes: Scenes) -> nn.Module:
             full = kinds != NOTHING
             if method == "progressive":
                 loss = memory(classes, kinds, cells[part], epoch)
+            elif method == "focal loss":
+                loss = focal_loss(classes, kinds, config.gamma, class_dim=1)
             else:
                 loss = label_smoothing_loss(classes, kinds, smoothed, class_dim=1)
             loss = loss + F.binary_cross_entropy_with_logits(there[:, 0], full.to(there))

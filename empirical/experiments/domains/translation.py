@@ -7,6 +7,7 @@ pass of the epoch before. Numbers are split into training, validation and test s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -57,6 +58,8 @@ class Translation:
         Mass that label smoothing spreads; the paper's is 0.1.
     alpha : float
         Final weight of the past; the paper's is 0.8.
+    bleu : bool
+        Whether to measure BLEU as well, which takes sacrebleu.
     """
 
     seed: int
@@ -74,6 +77,7 @@ class Translation:
     dropout: float = 0.0
     epsilon: float = 0.1
     alpha: float = 0.8
+    bleu: bool = False
 
     def __post_init__(self) -> None:
         for name in ("n_train", "n_validation", "n_test", "epochs", "batch_size", "width", "layers"):
@@ -82,11 +86,25 @@ class Translation:
         for name in ("dropout", "epsilon", "alpha"):
             check_fraction(getattr(self, name), name)
         check_positive(self.learning_rate, "learning_rate")
+        if self.bleu and not has_bleu():
+            raise InputError("BLEU needs sacrebleu: pip install 'selfdistill[bleu]', or leave bleu=False.")
         wanted = self.n_train + self.n_validation + self.n_test
         if not wanted <= self.below <= LARGEST + 1:
             raise InputError(
                 f"below must leave {wanted} different numbers and be at most {LARGEST + 1}; got {self.below}."
             )
+
+
+def has_bleu() -> bool:
+    """Whether sacrebleu is installed."""
+    return find_spec("sacrebleu") is not None
+
+
+def bleu(said: list[str], right: list[str]) -> float:
+    """BLEU of a whole test set as a fraction, as sacrebleu has it: up to four words in a row, brevity penalised."""
+    from sacrebleu.metrics import BLEU  # an optional package
+
+    return float(BLEU(tokenize="none").corpus_score(said, [right]).score) / 100
 
 
 class Words:
@@ -101,6 +119,11 @@ class Words:
         self.rows = torch.zeros(below, longest, dtype=torch.long)
         for row, words in zip(self.rows, written, strict=True):
             row[: len(words) + 1] = torch.tensor([*(place[w] for w in words), END])
+
+    def texts(self, rows: Tensor) -> list[str]:
+        """Rows of word numbers as words with blanks between them, up to the end."""
+        found = [row[: row.index(END)] if END in row else row for row in rows.tolist()]
+        return [" ".join(self.vocabulary[i] for i in words) for words in found]
 
     def numbers(self, rows: Tensor) -> list[int | None]:
         """Read rows of word numbers; None where they spell no number."""
@@ -162,6 +185,7 @@ def measure_translation(config: Translation) -> xr.Dataset:
         Over (method, seed): exact matches, and of the next words given the right ones before, accuracy, NLL,
         ECE (10 bins, as the paper's) and confidence; ``train_accuracy`` on the training words. The method
         `RESCALED` is cross-entropy with logits divided by the temperature that is best on the validation words.
+        With `bleu`, also BLEU as a fraction.
     """
     source, target = Words("english", config.below), Words(config.target, config.below)
     order = torch.from_numpy(np.random.default_rng([config.seed, 21]).permutation(config.below))
@@ -172,7 +196,8 @@ def measure_translation(config: Translation) -> xr.Dataset:
         for method in METHODS:
             network = _trained(config, method, source, target, train).eval()
             on_train, on_test = (_next_words(network, source, target, part) for part in (train, test))
-            written = target.numbers(network.translate(source.rows[test], target.rows.shape[1]))
+            said = network.translate(source.rows[test], target.rows.shape[1])
+            written = target.numbers(said)
             exact = float(np.mean([a == b for a, b in zip(written, test.tolist(), strict=True)]))
             fits = float((on_train[0].argmax(-1) == on_train[1]).double().mean())
             rows[method] = scores(*on_test) | {
@@ -180,6 +205,8 @@ def measure_translation(config: Translation) -> xr.Dataset:
                 "train_accuracy": fits,
                 "temperature": 1.0,
             }
+            if config.bleu:
+                rows[method]["bleu"] = bleu(target.texts(said), target.texts(target.rows[test]))
             if method == METHODS[0]:
                 tau = best_temperature(*_next_words(network, source, target, validation))
                 rows[RESCALED] = rows[method] | scores(on_test[0] / tau, on_test[1]) | {"temperature": tau}

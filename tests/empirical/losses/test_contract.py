@@ -118,15 +118,22 @@ def test_half_precision_logits_are_read_as_single_precision(case, dtype):
     assert gradient(loss, rough).dtype == dtype
 
 
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=[needs_cuda, pytest.mark.gpu])]
+
+
 @each_loss
-def test_under_autocast_losses_keep_single_precision(case):
-    """Logits from a layer that autocast computes in bfloat16, and the loss inside the same context."""
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("device", DEVICES)
+def test_under_autocast_losses_keep_single_precision(case, dtype, device):
+    """Logits from a layer that autocast computes in half precision, and the loss inside the same context."""
     logits, batch = make_batch(12, 5, dtype=torch.float32)
-    layer = torch.nn.Linear(5, 5)
-    with torch.autocast("cpu", torch.bfloat16):
+    logits, batch = logits.to(device), {name: value.to(device) for name, value in batch.items()}
+    layer = torch.nn.Linear(5, 5, device=device)
+    with torch.autocast(device, dtype):
         z = layer(logits)
         inside = case.function(z, batch)
-    assert z.dtype == torch.bfloat16
+    assert z.dtype == dtype
     assert inside.dtype == torch.float32
     torch.testing.assert_close(inside, case.function(z.float(), batch))
     inside.backward()
@@ -149,22 +156,28 @@ def test_without_checks_the_numbers_are_the_same(case):
     assert torch.equal(case.function(logits, batch, check=False), case.function(logits, batch))
 
 
-def test_losses_compile_into_one_graph_with_a_smaller_last_batch():
-    """With checks as by default: a compiler never looks at values. One loss of each kind of rule."""
-    kinds = [
-        c
-        for c in CASES
-        if c.name in ("label smoothing", "distillation", "weighted soft labels", "partial labels")
-    ]
+KINDS = ("label smoothing", "distillation", "weighted soft labels", "partial labels", BETA.name)
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes"),
+    [(KINDS, (8, 5)), (tuple(c.name for c in CASES if c.name not in KINDS), (8,))],
+    ids=["one of each kind, and a smaller last batch", "all others"],
+)
+def test_losses_compile_into_one_graph(names, sizes):
+    """With an ignored sample, and checks as by default: a compiler never looks at values."""
+    cases = [case for case in CASES if case.name in names]
 
     def together(z, batch):
-        losses = [case.function(z, batch) for case in (*kinds[:-1], BETA)]
-        return torch.stack([*losses, kinds[-1].function(z, batch, check=False)])
+        # What makes of candidates a distribution counts them, unless told that they are right.
+        asked = [{"check": False} if case.name == "partial labels" else {} for case in cases]
+        return torch.stack([case.function(z, batch, **o) for case, o in zip(cases, asked, strict=True)])
 
     compiled = torch.compile(together, fullgraph=True, backend="eager")
-    for n in (8, 5):
+    for n in sizes:
         logits, batch = make_batch(n, 6, seed=n)
         logits.requires_grad_()
+        batch["labels"][1] = -100
         ours, plain = compiled(logits, batch), together(logits, batch)
         torch.testing.assert_close(ours, plain)
         torch.testing.assert_close(gradient(ours, logits), gradient(plain, logits))

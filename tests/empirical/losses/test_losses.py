@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from selfdistill.empirical.losses import focal_loss
 from selfdistill.empirical.losses.functional import (
     beta_smoothing_loss,
     distillation_loss,
@@ -105,9 +106,51 @@ def test_progressive_gradient_at_the_label_is_rescaled_cross_entropy(batch):
     np.testing.assert_allclose(ours, plain.numpy() * gradient_rescaling(p_past, p_now, 0.6), rtol=1e-10)
 
 
+def sigmoid_focal(inputs, targets, gamma):
+    """The binary focal loss as torchvision has it, from its documentation: no balance between classes."""
+    p = torch.sigmoid(inputs)
+    missing = p * (1 - targets) + (1 - p) * targets
+    return missing**gamma * F.binary_cross_entropy_with_logits(inputs, targets, reduction="none")
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+def test_of_two_classes_the_focal_loss_is_that_of_a_sigmoid(gamma):
+    z = (
+        torch.randn(50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        .mul(4)
+        .requires_grad_()
+    )
+    labels = torch.arange(50) % 2
+    ours = focal_loss(torch.stack([torch.zeros_like(z), z], dim=1), labels, gamma, reduction="none")
+    theirs = sigmoid_focal(z, labels.double(), gamma)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+    slopes = [torch.autograd.grad(v.sum(), z, retain_graph=True)[0] for v in (ours, theirs)]
+    torch.testing.assert_close(*slopes, rtol=1e-9, atol=1e-12)
+
+
+def test_the_focal_loss_of_mixed_labels_is_the_mean_over_them():
+    z = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    mixed = torch.rand(6, 4, dtype=torch.float64).softmax(-1)
+    each = [focal_loss(z, torch.full((6,), k), 2.0, reduction="none") for k in range(4)]
+    torch.testing.assert_close(
+        focal_loss(z, mixed, 2.0, reduction="none"), (mixed * torch.stack(each, dim=1)).sum(1)
+    )
+
+
+def test_the_focal_loss_of_certain_and_impossible_classes_has_finite_gradients():
+    z = torch.tensor([[0.0, -torch.inf, 1.0], [900.0, -900.0, 0.0]], requires_grad=True)
+    for gamma in (0.5, 2.0):
+        loss = focal_loss(z, torch.tensor([2, 0]), gamma)
+        assert torch.isfinite(loss)
+        (slope,) = torch.autograd.grad(loss, z)
+        assert torch.isfinite(slope).all()
+    assert focal_loss(z.detach(), torch.tensor([1, 0]), 2.0, check=False) == torch.inf
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda z, y: focal_loss(z, y, -1.0), "gamma"),
         (lambda z, y: distillation_loss(z, z, y, 0.0, 0.5), "temperature"),
         (lambda z, y: distillation_loss(z, z, y, -1.0, 0.5), "temperature"),
         (lambda z, y: distillation_loss(z, z, y, 1.0, 1.5), "alpha"),

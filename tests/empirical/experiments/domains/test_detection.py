@@ -8,13 +8,14 @@ import torch
 
 from selfdistill.empirical.data.scattered_digits import CANVAS, NOTHING, boxes, draw_scenes
 from selfdistill.empirical.experiments.domains.detection import (
+    METHODS,
     Detection,
     average_precision,
     intersection_over_union,
     mean_average_precision,
     measure_detection,
 )
-from selfdistill.empirical.experiments.domains.translation import METHODS, RESCALED
+from selfdistill.empirical.experiments.domains.translation import RESCALED
 from selfdistill.theory import InputError
 
 TINY = Detection(3, n_train=20, n_validation=10, n_test=20, epochs=2, channels=4)
@@ -110,13 +111,20 @@ def test_the_rescaled_detector_is_the_same_one_and_without_past_all_are_cross_en
     plain, rescaled = (data.sel({"method": name}) for name in (METHODS[0], RESCALED))
     assert plain["accuracy"] == rescaled["accuracy"]
     assert float(rescaled["temperature"][0]) != 1
-    same = measure_detection(replace(TINY, epsilon=0.0, alpha=0.0))
+    same = measure_detection(replace(TINY, epsilon=0.0, alpha=0.0, gamma=0.0))
     values = same["nll"].sel({"method": list(METHODS)}).values
     np.testing.assert_allclose(values, np.broadcast_to(values[:1], values.shape), rtol=1e-4)
-    assert (same["nll"].sel({"method": "progressive"}) != data["nll"].sel({"method": "progressive"})).all()
+    for method in METHODS[1:]:
+        assert (same["nll"].sel({"method": method}) != data["nll"].sel({"method": method})).all()
 
 
 def test_what_cannot_be_is_refused():
-    for changes in ({"alpha": 1.5}, {"epochs": 0}, {"learning_rate": 0.0}, {"weight_decay": -1.0}):
+    for changes in (
+        {"alpha": 1.5},
+        {"epochs": 0},
+        {"learning_rate": 0.0},
+        {"weight_decay": -1.0},
+        {"gamma": -1.0},
+    ):
         with pytest.raises(InputError, match=next(iter(changes))):
             replace(TINY, **changes)
