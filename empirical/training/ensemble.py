@@ -13,7 +13,12 @@ from torch.func import functional_call, stack_module_state
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from ...theory.base.validation import InputError, check_count
-from ..networks.stacked import is_perceptron, perceptron_outputs
+from ..networks.stacked import (
+    has_plain_gradients,
+    is_perceptron,
+    perceptron_gradients,
+    perceptron_outputs,
+)
 from .devices import own_device
 
 Parameters = dict[str, Tensor]
@@ -200,6 +205,19 @@ class Ensemble:
             return of_outputs(functional_call(self.skeleton, (p, b), (x,)), t)
 
         return self._together(one, *state, targets)
+
+    def gradients(
+        self, loss: Loss, inputs: Tensor, targets: Any, *, computed_in: torch.dtype | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """`losses`, and the gradient of their sum in every parameter, in the order of `parameters`."""
+        if self._batched and computed_in is None and has_plain_gradients(self.skeleton):
+            return perceptron_gradients(
+                self.skeleton, self.parameters, inputs, lambda outputs: self._together(loss, outputs, targets)
+            )
+        for p in self.parameters.values():
+            p.requires_grad_(True)
+        values = self.losses(loss, inputs, targets, computed_in=computed_in)
+        return values, list(torch.autograd.grad(values.sum(), list(self.parameters.values())))
 
     def _together(self, function: Callable[..., Any], *arguments: Any) -> Tensor:
         leaves, structure = tree_flatten(arguments)

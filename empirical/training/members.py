@@ -205,12 +205,9 @@ def train(
             if prepare is not None:
                 with torch.no_grad():
                     batch = prepare(batch)
-            for p in parameters.values():
-                p.requires_grad_(True)
-            values = current.losses(loss, batch.inputs, batch.targets, computed_in=less)
+            values, gradients = current.gradients(loss, batch.inputs, batch.targets, computed_in=less)
             if step == 0:
                 _check_scalar(values, len(ensemble))
-            gradients = torch.autograd.grad(values.sum(), list(parameters.values()))
             optimiser.step(parameters, gradients, _rate(config, step, total))
             losses[epoch] += values.detach().float() * (index.shape[1] / len(x))
             step += 1

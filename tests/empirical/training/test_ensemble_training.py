@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from selfdistill.empirical.networks.perceptrons import convnet, mlp
-from selfdistill.empirical.networks.stacked import is_perceptron
+from selfdistill.empirical.networks.stacked import has_plain_gradients, is_perceptron
 from selfdistill.empirical.training.ensemble import Ensemble
 from selfdistill.empirical.training.members import (
     MinibatchOrder,
@@ -296,3 +296,33 @@ def test_layers_that_come_twice():
         e = Ensemble.initialise(lambda n=network: copy.deepcopy(n), (0, 1))
         assert is_perceptron(e.skeleton) == plain
         torch.testing.assert_close(e.predict(x)[1], network(x).detach())
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: mlp(6, 3, (5, 4)),
+        lambda: torch.nn.Sequential(torch.nn.ReLU(), torch.nn.ReLU(), torch.nn.Linear(6, 3, bias=False)),
+        lambda: torch.nn.Sequential(
+            torch.nn.Linear(6, 4, bias=False), torch.nn.Flatten(), torch.nn.ReLU(), torch.nn.Linear(4, 3)
+        ),
+        lambda: torch.nn.Sequential(torch.nn.Linear(6, 3), torch.nn.ReLU()),
+    ],
+)
+def test_gradients_layer_by_layer_are_those_of_autograd(build):
+    members = Ensemble.initialise(build, range(3))
+    assert has_plain_gradients(members.skeleton)
+    inputs, targets = torch.randn(3, 7, 6), torch.randn(3, 7, 3)
+    given = inputs.clone()
+    values, gradients = members.gradients(squared_error, inputs, targets)
+    for i, module in enumerate(members.modules()):
+        loss = squared_error(module(given[i]), targets[i])
+        torch.testing.assert_close(values[i], loss)
+        for mine, theirs in zip(gradients, torch.autograd.grad(loss, list(module.parameters())), strict=True):
+            torch.testing.assert_close(mine[i], theirs)
+    assert torch.equal(inputs, given)  # ReLU works in place, but on nothing that was handed in
+
+
+def test_other_activations_and_parametrisations_go_through_autograd():
+    for network in (mlp(6, 3, (4,), activation="gelu"), mlp(6, 3, (4,), parametrisation="ntk")):
+        assert not has_plain_gradients(network)
