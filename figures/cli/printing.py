@@ -31,9 +31,7 @@ def claims_table(claims: list[Claim]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("claim", no_wrap=True)
     table.add_column("statement")  # gives way where the window is narrow
-    table.add_column("kind", no_wrap=True)
-    for name in ("measured", "", "predicted"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("measured, claimed", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     artefact = ""
     for c in claims:
@@ -42,10 +40,11 @@ def claims_table(claims: list[Claim]) -> Table:
             table.add_section()
             table.add_row("", f"[bold]{artefact}[/]")
         table.add_row(
-            c.id, escape("\n".join([c.statement, *remarks(c)])), c.kind,
-            f"{c.measured:.4g}", c.relation, f"{c.predicted:.4g}",
-            f"[{VERDICT_STYLE[c.verdict]}]{c.verdict}[/]",
-        )  # fmt: skip
+            c.id,
+            escape("\n".join([c.statement, *remarks(c)])),
+            f"{c.measured:.4g} {c.relation} {c.predicted:.4g}",
+            f"[{VERDICT_STYLE[c.verdict]}]{c.verdict}[/]\n[dim]{c.kind}[/]",
+        )
     return table
 
 
