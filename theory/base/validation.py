@@ -17,6 +17,8 @@ T = TypeVar("T")
 LARGEST_SEED = 2**31 - 10**6
 # Larger numbers have no square in floating point, with room for sums of squares.
 LARGEST_SQUARED = 1e150
+# Inverses of smaller numbers, times what they are multiplied by, overflow.
+LEAST_INVERTIBLE = 1e-290
 
 
 class InputError(ValueError):
@@ -216,6 +218,15 @@ def check_squarable(number: float, name: str) -> float:
             f"{name} must be at most {LARGEST_SQUARED:g}, or its square is no number; got {number:g}."
         )
     return number
+
+
+def check_normal(values: Array, name: str) -> None:
+    """Raise if a positive value (an eigenvalue, a variance) is so small that its inverse is no number."""
+    if ((values > 0) & (values < LEAST_INVERTIBLE)).any():
+        least = values[values > 0].min()
+        raise InputError(
+            f"{name} above 0 must be at least {LEAST_INVERTIBLE:g}; got {least:g}. Scale all of them up."
+        )
 
 
 def check_nonnegative(value: float, name: str) -> float:

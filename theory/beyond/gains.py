@@ -81,8 +81,17 @@ def most_rounds_that_help(noise_energy: float, epsilon: float) -> int:
         Mean squared distance of the given targets to the truth, summed over outputs.
     epsilon : float
     """
-    noise_energy = check_nonnegative(noise_energy, "noise_energy")
-    return int(np.floor(noise_energy / check_positive(epsilon, "epsilon") * (1 + 1e-12)))
+    noise_energy, epsilon = (
+        check_nonnegative(noise_energy, "noise_energy"),
+        check_positive(epsilon, "epsilon"),
+    )
+    with np.errstate(over="ignore"):
+        rounds = np.floor(np.divide(noise_energy, epsilon) * (1 + 1e-12))
+    if not np.isfinite(rounds):
+        raise InputError(
+            f"epsilon={epsilon:g} is too small beside noise_energy={noise_energy:g} to count the rounds."
+        )
+    return int(rounds)
 
 
 def estimated_truth_norm(spectrum: Spectrum, noise_variance: float) -> float:

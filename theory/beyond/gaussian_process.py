@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import as_two_dimensional, to_host
-from ..base.validation import Array, InputError, as_real_array
+from ..base.validation import Array, InputError, as_real_array, check_normal
 from ..spectra.spectrum import Spectrum, as_spectrum
 
 
@@ -115,6 +115,7 @@ def _checked(
         raise InputError(f"noise_variances must be a vector, one variance a round; got shape {alphas.shape}.")
     if not (alphas > 0).all():
         raise InputError(f"every noise variance must be above 0; got {alphas.min():g}.")
+    check_normal(alphas, "noise_variances")
     cross = to_host(as_two_dimensional(cross_gram, "cross_gram")).astype(np.float64)
     if cross.shape[1] != spectrum.n_samples:
         raise InputError(

@@ -252,13 +252,14 @@ def _least_mallows(
     polynomials = residual_polynomials(left, weights, steps)
     columns = kept * polynomials.values
     _refuse_bottomless(polynomials, left, weights, steps)
-    chosen = columns @ (weights * left) - variance * columns.sum(axis=1)
-    check_squarable(
-        float(np.abs(chosen).max(initial=0.0)), "noise_variance, beside the root of the targets' energy,"
-    )
-    filter_ = kept + chosen @ columns
+    with np.errstate(over="ignore", invalid="ignore"):
+        chosen = columns @ (weights * left) - variance * columns.sum(axis=1)
+        change = chosen @ columns
+    largest = float(np.nan_to_num(np.abs(change), nan=np.inf).max(initial=0.0))
+    check_squarable(largest, "the mixture, for this noise_variance beside these targets,")
+    filter_ = kept + change
     n = spectrum.n_samples
-    residual = float((left - chosen @ columns) ** 2 @ weights) + unreached
+    residual = float((left - change) ** 2 @ weights) + unreached
     risk = residual / n + variance * (2 * float(filter_.sum()) / n - 1)
     return Mixing(spectrum, ridge, _expanded(polynomials, chosen, steps), filter_, risk, "mallows")
 

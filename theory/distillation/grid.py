@@ -8,16 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ..base.validation import Array, InputError, as_real_array, check_count, check_fraction, shown
+from ..base.validation import (
+    Array,
+    InputError,
+    as_real_array,
+    check_count,
+    check_fraction,
+    check_normal,
+    shown,
+)
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .distill import distill, settled
 from .multiplier import MOST_ROUNDS, ToleranceRule, excess_energies, tolerance_rule
 from .recursion import March, RidgeRule, Step, run_march
 from .schedules import FixedRidge, ToTolerance
 from .trajectory import Trajectory
-
-# Ratios of eigenvalues below this overflow.
-LEAST_EIGENVALUE = 1e-290
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +211,7 @@ def collapse_rounds_grid(eigenvalues: Any, coefficients: Any, initial_ratios: An
         raise InputError("eigenvalues must have a last axis of directions, with at least one entry.")
     if not (d > 0).all():
         raise InputError(f"every eigenvalue must be above 0 (leave null directions out); got {d.min():g}.")
-    if (d < LEAST_EIGENVALUE).any():
-        raise InputError(f"every eigenvalue must be at least {LEAST_EIGENVALUE:g}: scale all of them up.")
+    check_normal(d, "eigenvalues")
     if not (ratios > 0).all() or not (z.max(axis=-1) > 0).all():
         raise InputError("every initial ratio must be above 0, and no problem's coefficients all zero.")
     if ratios.size and ratios.max() - 1 > MOST_ROUNDS:

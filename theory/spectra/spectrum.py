@@ -20,6 +20,7 @@ from ..base.validation import (
     as_real_array,
     as_targets,
     check_kind,
+    check_normal,
 )
 from .bases import DenseBasis, FeatureBasis, IdentityBasis
 from .chunk_reduction import as_chunks, columns_of, reduce_chunks
@@ -268,6 +269,7 @@ class Spectrum(TargetMeasure):
             raise InputError(f"eigenvalues must be a vector with at least one entry; got shape {d.shape}.")
         if d.min() < 0:
             raise IndefiniteGramError(float(d.min()), float(d.max()))
+        check_normal(d, "eigenvalues")
         z = as_targets(coefficients, len(d), "coefficients")
         order = np.argsort(d, kind="stable")
         columns = z[order].reshape(len(d), -1)

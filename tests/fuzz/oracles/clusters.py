@@ -37,9 +37,10 @@ def exact_outputs(model: Any, corruption: Any, t: int) -> Any:
 def rounds_of_clusters(d: Draws) -> Verdict:
     """Accuracy and the least number of rounds that corrects all labels, by the signs of fractions."""
     rng, k, n = d.generator(), d.count(2, 4), d.pick(2, 5, 20, 1000)
-    across = d.pick(0.0, 0.05, 0.3)
-    within = across + d.pick(0.04, 0.3, 0.6)
-    ridge = d.power(-6, -3, -1, 1, 2) * d.pick(1.0, 0.7)
+    # Binary fractions: where margins tie, they tie in floating point too.
+    across = d.pick(0.0, 0.0625, 0.3125)
+    within = across + d.pick(0.03125, 0.3125, 0.625)
+    ridge = 2.0 ** d.pick(-20, -10, -3, 3, 7) * d.pick(1.0, 0.75)
     model = theory.ClusteredFeatures(k, n, within, across, ridge)
     # Eighths: so that rows sum to 1 exactly and ties are ties.
     if d.chance(2):
