@@ -111,7 +111,7 @@ def command(d: Draws) -> Verdict:
         frame = frame.drop(columns="t")
     options = OPTIONS[name]
     needed = ["--target", "--epsilon"] if name == "rounds" and not d.chance(6) else ["--target"]
-    chosen = [option for option in sorted(options) if option not in needed and d.chance(6)]
+    chosen = [option for option in sorted(options) if option not in needed and d.chance(25)]
     if (
         name == "rounds"
         and "t" in frame

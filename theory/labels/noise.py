@@ -263,7 +263,7 @@ def superclass_groups(features: Any, labels: Any, n_classes: int | None = None) 
     from scipy.cluster import hierarchy
     from scipy.spatial.distance import squareform
 
-    linkage = hierarchy.linkage(squareform(1 - similarity, checks=False), "complete")
+    linkage = hierarchy.linkage(squareform(np.maximum(1 - similarity, 0.0), checks=False), "complete")
     ids = hierarchy.fcluster(linkage, LINKAGE_CUT * linkage[:, 2].max(), "distance")
     for alone in range(k):
         if (ids == ids[alone]).sum() == 1:
