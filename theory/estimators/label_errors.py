@@ -53,7 +53,8 @@ class LabelErrors:
         Rounds after which label averaging corrects every training label, predicted from `gap`, the penalty and
         the gram's mean values inside and across classes; inf: no number of rounds corrects them.
     rounds : int
-        Rounds of the chosen fit: those of the least left-out error on the given labels.
+        Rounds of the chosen fit: those of the least left-out error on the given labels, where that is at least
+        2 % below the least of one round, else 1.
     ridge : float
         Its penalty.
     gamma : float or None

@@ -18,6 +18,9 @@ from .selection import select_setting
 
 # Rounds to choose from, if none are given.
 ROUNDS = range(1, 9)
+# Share by which further rounds must lower the left-out error to be chosen: of eight times as many settings, chance
+# favours some. With few samples and much noise that cost more than the rounds brought.
+WORTH = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,10 @@ def fit_labels(
         None if ridge is None else [ridge],
         ROUNDS if rounds is None else [rounds],
         groups=members,
-        error=lambda p, y: np.sum((frequencies + beyond(p, frequencies) - y) ** 2, axis=(1, 2)) / n,
+        error=lambda p, y: (
+            np.sum((frequencies + beyond(p, frequencies) - y) ** 2, axis=(1, 2))
+            / np.where(np.arange(len(p)) > 0, 1 - WORTH, 1.0)
+        ),
     )
     left_out = leave_one_out(chosen.spectrum, chosen.ridge, chosen.rounds, groups=members)[-1]
     p = as_probabilities(targets.mean(axis=0) + beyond(left_out, frequencies))

@@ -20,9 +20,11 @@ from selfdistill.theory import (
     corruption_matrix,
     estimate_corruption,
     find_label_errors,
+    leave_one_out,
 )
 from selfdistill.theory.estimators import label_errors, samples
 from selfdistill.theory.estimators.label_errors import predicted_rounds
+from selfdistill.theory.estimators.selection import gammas_around, ridges_around
 
 FIXED = {"gamma": 0.3, "ridge": 0.02, "rounds": 3, "consensus": 0, "standardize": False}
 
@@ -132,6 +134,23 @@ def test_rounds_of_the_clustered_model_are_predicted_from_its_gram(rate):
     realised = estimate_corruption(model.labels(), given, 4)
     found = predicted_rounds(spectrum, model.labels(), realised, 4 * 3e-3)  # K λ N is n c
     assert found == model.minimum_rounds(realised) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_further_rounds_are_chosen_only_where_they_lower_the_left_out_error_by_two_percent(seed):
+    x, _, given = blobs(seed, spread=[1.0, 3.0, 6.0][seed])
+    y, n = np.eye(3)[given], len(given)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    others = (y.sum(axis=0) - y) / (n - 1)
+    least = np.full(8, np.inf)
+    for gamma in gammas_around(z):
+        spectrum = Spectrum.from_gram(rbf_kernel(z, gamma=gamma), y)
+        for ridge in ridges_around(spectrum):
+            p = leave_one_out(spectrum, ridge, 8)
+            p = p + others * (1 - p.sum(axis=2, keepdims=True))
+            least = np.minimum(least, np.sum((p - y) ** 2, axis=(1, 2)))
+    found = find_label_errors(x, given)
+    assert found.rounds == (1 if least.min() >= 0.98 * least[0] else least.argmin() + 1)
 
 
 def test_no_number_of_rounds_where_another_label_is_as_frequent():
