@@ -191,6 +191,7 @@ ARGUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     },
     "draw_beta": lambda: {"shape": 3.0, "size": (3,), "like": torch.zeros(1)},
     "entropy_penalty_loss": lambda: {**tensors(logits=LOGITS, labels=LABELS), "beta": 0.1},
+    "focal_loss": lambda: {**tensors(logits=LOGITS, labels=LABELS), "gamma": 2.0},
     "label_smoothing_loss": lambda: {**tensors(logits=LOGITS, labels=LABELS), "epsilon": 0.1},
     "log_probabilities": lambda: {**tensors(logits=LOGITS), "temperature": 2.0},
     "partial_label_loss": lambda: {

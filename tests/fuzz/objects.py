@@ -109,6 +109,7 @@ OBJECTS: dict[str, tuple[Callable[..., Any], Arguments]] = {
     "DistillationLoss": module(modules.DistillationLoss, both, temperature=2.0, alpha=0.4, reduction="mean"),
     "LabelSmoothingLoss": module(modules.LabelSmoothingLoss, own, epsilon=0.1, convention="szegedy"),
     "EntropyPenaltyLoss": module(modules.EntropyPenaltyLoss, own, beta=0.1, ignore_index=-100),
+    "FocalLoss": module(modules.FocalLoss, own, gamma=2.0, ignore_index=-100),
     "WeightedSoftLabelLoss": module(modules.WeightedSoftLabelLoss, both, temperature=2.0, alpha=0.4),
     "PartialLabelLoss": module(
         modules.PartialLabelLoss, lambda: tensors(logits=LOGITS, candidates=np.array(theory.top_two_targets(P))), q=0.7
