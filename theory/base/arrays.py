@@ -57,7 +57,10 @@ def like(values: Array, pattern: Any) -> Any:
     if not is_foreign(pattern):
         return np.asarray(values, dtype=getattr(pattern, "dtype", None))
     xp = namespace(pattern)
-    return xp.asarray(np.ascontiguousarray(values), dtype=pattern.dtype, device=compat.device(pattern))
+    array = np.ascontiguousarray(values)
+    if min(array.strides, default=0) < 0:
+        array = array.copy()  # a single column that runs backwards counts as contiguous, but no tensor does
+    return xp.asarray(array, dtype=pattern.dtype, device=compat.device(pattern))
 
 
 def roundoff(array: Any) -> float:

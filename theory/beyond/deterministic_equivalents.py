@@ -84,9 +84,9 @@ def isotropic_penalty(variance: float, aspect: float, ridge: float) -> float:
     sigma = check_positive(variance, "variance")
     gamma, c = check_positive(aspect, "aspect"), check_positive(ridge, "ridge")
     half = (sigma * (1 - gamma) - c) / 2
-    root = float(np.hypot(half, np.sqrt(c * sigma)))
+    root = float(np.hypot(half, np.sqrt(c) * np.sqrt(sigma)))
     # Of the two forms of the root, the one that does not subtract.
-    return c * sigma / (root + half) if half > 0 else root - half
+    return c * (sigma / (root + half)) if half > 0 else root - half
 
 
 def out_of_sample_risk(

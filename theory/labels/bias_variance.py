@@ -100,6 +100,8 @@ def _as_logs(values: Any, name: str) -> Array:
     """Return logarithms of probabilities as float64, of which −inf is one."""
     refuse_mask(values, name)
     try:
+        if np.iscomplexobj(values):
+            raise TypeError  # a cast would drop the imaginary part
         logs = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} must be an array of real numbers; got {type(values).__name__}.") from None

@@ -12,6 +12,9 @@ from ..base.arrays import to_host
 from ..base.validation import Array, InfeasibleToleranceError, InputError, check_positive
 from .bases import Basis
 
+# Squared norm over budget, beyond which the multipliers of a run are no numbers.
+_LARGEST_RATIO = 1e280
+
 
 @dataclass(frozen=True, eq=False)
 class TargetMeasure:
@@ -147,6 +150,11 @@ class TargetMeasure:
     def check_feasible(self, epsilon: float) -> None:
         """Raise `InfeasibleToleranceError` if no fit has a mean squared error as small as `epsilon`."""
         epsilon = check_positive(epsilon, "epsilon")
+        if self.energy > _LARGEST_RATIO * self.n_samples * epsilon:
+            raise InputError(
+                f"epsilon={epsilon:g} is too small beside the mean square of the targets, "
+                f"{self.energy / self.n_samples:.3g}, for floating point. Choose a larger one."
+            )
         if self.seen_null_energy > self.n_samples * epsilon:
             raise InfeasibleToleranceError(epsilon, self.seen_null_energy / self.n_samples)
 
