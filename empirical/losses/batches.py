@@ -25,7 +25,7 @@ from ...theory.base.validation import (
     refuse_mask,
     shown,
 )
-from .terms import Rule, Samples, Setting, Target, term_values, widened
+from .terms import Rule, Samples, Setting, Target, log_softmax, term_values, widened
 from .top_targets import TopTargets
 
 Reduction = Literal["mean", "sum", "none"]
@@ -346,4 +346,4 @@ def log_probabilities(logits: Tensor, temperature: float = 1.0, *, check: bool =
     if check:
         check_logits(logits)
         temperature = check_positive(temperature, "temperature")
-    return torch.log_softmax(widened(logits) / temperature, dim=-1)
+    return log_softmax(widened(logits) / temperature)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...theory import InputError, regularization_samples, soft_label_weights
 from ...theory.labels.soft_targets import AUTHORS_LEAST_LOSS, dealt_by_rank
-from .terms import Samples, Setting, Target, Term, expected, per_class, widened
+from .terms import Samples, Setting, Target, Term, expected, log_softmax, per_class, widened
 from .top_targets import TopTargets
 
 # These speak to any array library, which a compiler cannot follow: it takes each as one step of its graph.
@@ -46,7 +46,7 @@ def _logits(teacher: Target) -> Tensor:
 
 
 def _label_loss(logits: Tensor, labels: Target) -> Tensor:
-    return -expected(torch.log_softmax(widened(logits), dim=-1), labels)
+    return -expected(log_softmax(widened(logits)), labels)
 
 
 def cross_entropy(s: Samples) -> list[Term]:

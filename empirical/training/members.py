@@ -22,6 +22,7 @@ from ...theory.base.validation import (
     check_nonnegative,
     check_positive,
 )
+from ..losses.terms import log_softmax
 from .ensemble import Ensemble, Loss, Parameters, as_inputs
 
 PerMember = float | Sequence[float]
@@ -128,7 +129,7 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """`torch.nn.functional.cross_entropy` with labels (n,), in functions that `vmap` need not take apart."""
-    return -outputs.log_softmax(-1).gather(-1, labels.unsqueeze(-1)).mean()
+    return -log_softmax(outputs).gather(-1, labels.unsqueeze(-1)).mean()
 
 
 def train(
