@@ -276,7 +276,7 @@ def test_the_citation_names_this_version():
 
 def test_what_the_floors_import_is_declared():
     """Third-party packages that the code imports are dependencies: required, or of an extra."""
-    as_imported = {"scikit-learn": "sklearn", "array-api-compat": "array_api_compat"}
+    as_imported = {"scikit-learn": "sklearn", "array-api-compat": "array_api_compat", "pillow": "PIL"}
     groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
     declared = {Requirement(text).name for group in groups for text in group}
     declared = {as_imported.get(name, name.replace("-", "_")) for name in declared} | {"selfdistill"}

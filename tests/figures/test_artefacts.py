@@ -56,7 +56,7 @@ def test_selection_by_paper_name_and_short_name():
         InputError, match=r"no artefact is called 'nonsense'\. The papers are mobahi2020.*list"
     ):
         select_artefacts(["nonsense"])
-    with pytest.raises(InputError, match=r"Did you mean mobahi2020\.network_width\?"):
+    with pytest.raises(InputError, match=r"Did you mean mobahi2020\.network_width or "):
         select_artefacts(["network-width"])
 
 
@@ -86,7 +86,7 @@ def test_a_rise_of_diversity_is_claimed_apart_from_its_fall(rng, middle, verdict
 
 @pytest.mark.parametrize(
     "name",
-    ["generations", "temperature", "schedules", "teachers", "regularization_samples", "accuracy_rounds"],
+    ["temperature", "schedules", "teachers", "regularization_samples", "accuracy_rounds"],
 )
 def test_no_axis_of_accuracies_goes_past_what_an_accuracy_can_be(name):
     """Two seeds have intervals of several hundred per cent."""
@@ -95,9 +95,10 @@ def test_no_axis_of_accuracies_goes_past_what_an_accuracy_can_be(name):
     panels = [a for a in panels if "accuracy" in a.get_ylabel() and "above" not in a.get_ylabel()]
     assert panels
     for panel in panels:
-        largest = 100 if "%" in panel.get_ylabel() else 1
+        difference = "points" in panel.get_ylabel()
+        largest = 100 if difference or "%" in panel.get_ylabel() else 1
         low, high = panel.get_ylim()
-        assert -0.02 * largest <= low < high <= 1.02 * largest
+        assert -(1.02 if difference else 0.02) * largest <= low < high <= 1.02 * largest
 
 
 def test_no_title_states_a_result_that_is_measured():
