@@ -248,6 +248,7 @@ def distill_table(
             "the least mean squared error on samples that a fit never saw, over 13 penalties and 8 rounds. It is an "
             "estimate from above."
             + (f" Of the rounds, round {best_round} predicts such samples best." if best_round else "")
+            + _beside_the_mean(epsilon, table.target, center=center, standardize=standardize)
         )
     index = cast(npt.NDArray[Any], sparsity_index(run.filters, spectrum.eigenvalues))
     return OwnRounds(
@@ -256,6 +257,21 @@ def distill_table(
         index if path.whole_spectrum else np.full(run.rounds, np.nan),
         notes, best_round,
     )  # fmt: skip
+
+
+def _beside_the_mean(
+    noise_variance: float, target: npt.NDArray[Any], *, center: bool, standardize: bool
+) -> str:
+    """What to try where the kernel predicts unseen samples no better than the target's mean does."""
+    spread = float(np.sum(np.var(target, axis=0)))
+    if noise_variance <= spread:
+        return ""
+    tries = [] if center else ["--center (takes the mean off the target)"]
+    tries += [] if standardize else ["--standardize (scales every feature)"]
+    return (
+        f" The mean of the target alone would leave {spread:.6g}: this kernel predicts nothing of it as it stands. "
+        f"Try {', '.join([*tries, 'another --gamma or --kernel'])}."
+    )
 
 
 def best_left_out_round(run: Trajectory) -> int | None:

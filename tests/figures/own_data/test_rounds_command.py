@@ -266,3 +266,14 @@ def test_without_epsilon_the_noise_is_estimated_and_the_best_round_named(run, ro
 
 def test_with_epsilon_nothing_is_estimated(rows, csv):
     assert rows(csv, "--target", "y", "--gamma", "5", "--epsilon", EPSILON)["best_round"] is None
+
+
+def test_a_kernel_that_predicts_less_than_the_mean_is_named(rows, frame, tmp_path):
+    """Far from zero and on narrow kernels the left-out error is the size of the target itself."""
+    (tmp_path / "far.csv").write_text(frame.assign(y=frame["y"] + 40, b=1e3 * frame["b"]).to_csv(index=False))
+    note = " ".join(rows(tmp_path / "far.csv", "--target", "y", "--kernel", "rbf", "--gamma", "1")["notes"])
+    assert "The mean of the target alone would leave" in note
+    assert "--center" in note
+    assert "--standardize" in note
+    centred = ["--target", "y", "--kernel", "rbf", "--gamma", "1", "--standardize", "--center"]
+    assert "mean of the target" not in " ".join(rows(tmp_path / "far.csv", *centred)["notes"])
