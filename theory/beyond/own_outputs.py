@@ -118,6 +118,8 @@ def own_outputs(
     spectrum.require_complete("training on own outputs")
     check_count(generations, "generations")
     variance = check_nonnegative(noise_variance, "noise_variance")
+    if fresh_noise_variance is not None:
+        fresh_noise_variance = check_nonnegative(fresh_noise_variance, "fresh_noise_variance")
     check_choice(real_labels, "real_labels", ("fresh", "kept"))
     check_choice(scheme, "scheme", ("replace", "accumulate"))
     kept = real_labels == "kept"

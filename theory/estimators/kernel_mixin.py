@@ -90,6 +90,8 @@ class KernelMixin:
             if isinstance(value, str):
                 raise InputError(f"{name} must be a number above 0; got {value!r}. {hint}".rstrip())
             check_positive(value, name, hint)
+            if isinstance(value, bool | np.bool_ | np.ndarray):
+                raise InputError(f"{name} must be a number above 0; got {shown(value)}. {hint}".rstrip())
 
     def _training_gram(self, X: Array) -> Array:
         if self.kernel != "precomputed":
