@@ -25,7 +25,7 @@ from ...theory.base.validation import (
     refuse_mask,
     shown,
 )
-from .terms import Rule, Samples, Setting, Target, log_softmax, term_values, widened
+from .terms import Rule, Samples, Setting, Target, check_logits, term_values
 from .top_targets import TopTargets
 
 Reduction = Literal["mean", "sum", "none"]
@@ -317,33 +317,3 @@ def _classes_last(value: Any, options: Options, name: str) -> Tensor:
             f"{name} must have an axis of samples and one of classes, class_dim={axis}; got shape {tuple(value.shape)}."
         )
     return value.movedim(axis, -1)
-
-
-def check_logits(logits: Tensor, name: str = "logits") -> None:
-    """Raise `InputError` unless logits are real numbers, (..., K) with at least two classes.
-
-    A logit may be −inf, which rules its class out, as long as one class of the sample is left.
-    """
-    if not isinstance(logits, Tensor):
-        raise InputError(
-            f"{name} must be a torch tensor; got {type(logits).__name__}. torch.as_tensor makes one."
-        )
-    if logits.ndim == 0 or logits.shape[-1] < 2 or not logits.is_floating_point():
-        raise InputError(
-            f"{name} must be floating-point with at least two classes on their axis; got {tuple(logits.shape)} "
-            f"of {logits.dtype}, the classes last."
-        )
-    if not logits.numel() or bool(torch.isfinite(logits).all()):
-        return
-    if bool((torch.isnan(logits) | (logits == torch.inf)).any()):
-        raise InputError(f"{name} hold NaN or +inf: the network has diverged. Lower its step.")
-    if bool((logits == -torch.inf).all(dim=-1).any()):
-        raise InputError(f"{name} are −inf for every class of a sample: a mask must leave it one.")
-
-
-def log_probabilities(logits: Tensor, temperature: float = 1.0, *, check: bool = True) -> Tensor:
-    """Log-softmax over the last axis at a temperature, in float32 at least."""
-    if check:
-        check_logits(logits)
-        temperature = check_positive(temperature, "temperature")
-    return log_softmax(widened(logits) / temperature)

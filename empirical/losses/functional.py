@@ -24,10 +24,10 @@ from ...theory.base.validation import (
 )
 from ...theory.labels.soft_targets import Convention
 from . import rules
-from .batches import Batch, Labels, Options, Reduction, as_tensor, check_logits, log_probabilities
+from .batches import Batch, Labels, Options, Reduction, as_tensor
 from .candidates import candidate_labels
 from .draws import draw_beta
-from .terms import Rule, Setting, Target, widened
+from .terms import Rule, Setting, Target, check_logits, log_probabilities, widened
 
 Tempered = Literal["both", "teacher"]
 

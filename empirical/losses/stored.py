@@ -20,8 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ...theory.base.validation import Array, InputError, check_count, check_positive
-from .batches import check_logits
-from .terms import widened
+from .terms import check_logits, widened
 from .top_targets import TopTargets
 
 _VERSION = 1

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...theory.base.validation import InputError
+from ...theory.base.validation import InputError, check_positive
 from .top_targets import TopTargets
 
 Setting = Tensor | float
@@ -191,3 +191,49 @@ def log_softmax(logits: Tensor) -> Tensor:
 def per_class(setting: Setting) -> Setting:
     """A setting with a class axis, to go beside logits."""
     return setting.unsqueeze(-1) if isinstance(setting, Tensor) and setting.ndim else setting
+
+
+def check_logits(logits: Tensor, name: str = "logits") -> None:
+    """Raise `InputError` unless logits are real numbers, (..., K) with at least two classes.
+
+    A logit may be −inf, which rules its class out, as long as one class of the sample is left.
+    """
+    if not isinstance(logits, Tensor):
+        raise InputError(
+            f"{name} must be a torch tensor; got {type(logits).__name__}. torch.as_tensor makes one."
+        )
+    if logits.ndim == 0 or logits.shape[-1] < 2 or not logits.is_floating_point():
+        raise InputError(
+            f"{name} must be floating-point with at least two classes on their axis; got {tuple(logits.shape)} "
+            f"of {logits.dtype}, the classes last."
+        )
+    if not logits.numel() or bool(torch.isfinite(logits).all()):
+        return
+    if bool((torch.isnan(logits) | (logits == torch.inf)).any()):
+        raise InputError(f"{name} hold NaN or +inf: the network has diverged. Lower its step.")
+    if bool((logits == -torch.inf).all(dim=-1).any()):
+        raise InputError(f"{name} are −inf for every class of a sample: a mask must leave it one.")
+
+
+def log_probabilities(logits: Tensor, temperature: float = 1.0, *, check: bool = True) -> Tensor:
+    """Log-softmax over the last axis at a temperature, in float32 at least.
+
+    Raises
+    ------
+    InputError
+        If logits are none, or the temperature is not above 0 or is next to 0 in their precision.
+    """
+    if check:
+        check_logits(logits)
+        temperature = check_positive(temperature, "temperature")
+    logits = widened(logits)
+    if check:
+        least = torch.finfo(logits.dtype).tiny
+        if temperature < least:
+            raise InputError(
+                f"temperature must be at least {least:.3g} for logits of {logits.dtype}; got {temperature:.3g}."
+            )
+        if temperature < 1:
+            # Differences first: what is divided may overflow, and the largest is then no number.
+            logits = logits - logits.detach().amax(dim=-1, keepdim=True)
+    return log_softmax(logits / temperature)

@@ -29,6 +29,11 @@ from .problem import GRAM, LABELS, LOGITS, P, X, Y, clusters, spectrum
         lambda: theory.out_of_sample_risk([0.1, 0.5], [1e300, 1.0], 10, 0.1, 0.1),
         lambda: clusters().last_round(theory.corruption_matrix("symmetric", 3, 0.3), 1e-309),
         lambda: SelfDistilledKernelRidge(gamma="1.5").fit(X, Y),
+        lambda: SelfDistilledKernelRidge(gamma=np.array(True)).fit(X, Y),
+        lambda: Spectrum.from_features(np.zeros((12, 4)), np.full(12, 8e299)),
+        lambda: theory.left_out_weights(spectrum(), 5e-324, 2, 3),
+        lambda: losses.log_probabilities(torch.tensor(LOGITS), 5e-324),
+        lambda: losses.log_probabilities(torch.tensor(LOGITS).float(), 1e-50),
         lambda: SelfDistilledKernelRidge(ridge=np.ones(2)).fit(X, Y),
         lambda: SelfDistilledKernelRidge(gamma="best").fit(1e299 * X, Y),
         lambda: losses.label_smoothing_loss(
@@ -85,3 +90,37 @@ def test_a_list_keeps_its_digits_beside_double_precision():
     student, teacher, labels = torch.tensor(LOGITS), torch.tensor(LOGITS / 3), torch.tensor(LABELS)
     expected = losses.distillation_loss(student, teacher, labels, 2.0, 0.4)
     assert losses.distillation_loss(student, teacher.tolist(), labels, 2.0, 0.4) == expected
+
+
+@pytest.mark.parametrize("variance", ["0.4", torch.tensor(0.4, dtype=torch.float64), np.array(0.4)])
+def test_the_variance_of_fresh_noise_is_a_number_however_it_is_held(variance):
+    given, plain = (
+        theory.own_outputs(spectrum(), 0.1, 2, 0.1, fresh_noise_variance=v) for v in (variance, 0.4)
+    )
+    np.testing.assert_array_equal(given.variances, plain.variances)
+
+
+@pytest.mark.parametrize(("scale", "temperature"), [(1e99, 2e-300), (1e300, 1e-8), (1e308, 1.0)])
+def test_log_probabilities_of_the_surest_outputs(scale, temperature):
+    """What no number holds is −inf, and the class with the largest logit has all the mass."""
+    logits = scale * torch.tensor([[0.5, -1.0, 0.2], [1.0, 1.0, -1.0]], dtype=torch.float64)
+    expected = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
+    np.testing.assert_allclose(losses.log_probabilities(logits, temperature).exp(), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize(("scale", "temperature"), [(1.0, 2e-300), (1e100, 2e-300), (1.5e308, 5e-324)])
+@pytest.mark.parametrize(("reading", "expected"), [("push", [True, False]), ("magnitude", [True, False])])
+def test_regularization_samples_at_no_temperature(scale, temperature, reading, expected):
+    """The teacher's other class is as far ahead as no number tells: there the student's mass is the smaller."""
+    student = scale * np.array([[-0.5, 0.7, 0.1], [-0.5, 1.0, 0.1]])
+    teacher = scale * np.array([[-0.5, 1.0, 0.1], [-0.5, 0.7, 0.1]])
+    with np.errstate(all="raise", under="ignore"):
+        got = theory.regularization_samples(student, teacher, np.zeros(2, int), temperature, reading)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_the_tangent_kernel_of_nearly_opposite_points():
+    """π less their angle is 1.3e-8: its cosine is −1 in double precision. The number is of 60 digits."""
+    x, z = np.array([[78315498.64898542]]), np.array([[-2.32527212e99]])
+    kernel = theory.relu_tangent_kernel(x, z, hidden_layers=1, weight_std=1.0, bias_std=1.0)
+    np.testing.assert_allclose(kernel, [[-3.70078552e98]], rtol=1e-8)

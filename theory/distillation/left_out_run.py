@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..base.arrays import to_host
-from ..base.validation import Array
+from ..base.validation import LEAST_INVERTIBLE, Array, InputError
 from ..spectra.bases import DenseBasis
 from ..spectra.spectrum import Spectrum
 
@@ -148,6 +148,11 @@ def _filters(d: Array, penalties: Array) -> tuple[Array, Array]:
     """
     rounds = len(penalties)
     kept, left = d / (d + penalties[:, None]), penalties[:, None] / (d + penalties[:, None])
+    if float(left.min()) < LEAST_INVERTIBLE:
+        raise InputError(
+            f"ridge must be at least {LEAST_INVERTIBLE * d.max():.3g} where samples are left out, or nothing is left "
+            f"beside the gram; got {penalties.min():.3g}."
+        )
     lags = np.arange(rounds)
     if len(set(penalties)) == 1:
         # All rounds are alike: what is left depends on the age alone.

@@ -10,6 +10,8 @@ from ..base.validation import Array, InputError, as_matrix, check_count, check_n
 
 _BLOCK_BYTES = 2**24  # of one temporary; about eight live at once
 MOST_LAYERS = 10_000
+# From here on the angle of two points is found from their sum and difference.
+_OPPOSITE = -1 + 1e-6
 
 
 def relu_tangent_kernel(
@@ -87,7 +89,10 @@ def relu_tangent_kernel(
         cosine = np.clip(units[block] @ other_units.T, -1, 1)
         own = (np.arange(len(cosine)), start + np.arange(len(cosine))) if same else None
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # refused below
-            kernel[block] = _tangent(cosine, tuple(part[:, block] for part in layers), other_layers, own)
+            rest = _rest_of_angles(cosine, units[block], other_units)
+            kernel[block] = _tangent(
+                cosine, rest, tuple(part[:, block] for part in layers), other_layers, own
+            )
             kernel[block] *= last[block, None]
             kernel[block] *= other_last
             # The large factor comes first: the product of all may be a number where that of some is none.
@@ -142,18 +147,34 @@ def _layers(
     return np.array(deviations), np.array(of_weights), np.array(of_bias)
 
 
-def _tangent(cosine: Array, rows: Any, columns: Any, own: tuple[Array, Array] | None) -> Array:
-    """Tangent kernel of a block over the last layer's standard deviations; `own` is where a point meets itself."""
+def _rest_of_angles(cosine: Array, units: Array, others: Array) -> Array:
+    """What angles lack of π; the cosine of nearly opposite points would leave half of its digits."""
+    rest = np.arccos(-cosine)
+    rows, columns = np.nonzero(cosine < _OPPOSITE)
+    some = max(1, _BLOCK_BYTES // (8 * units.shape[1]))
+    for start in range(0, len(rows), some):
+        i, j = rows[start : start + some], columns[start : start + some]
+        u, v = units[i], others[j]
+        rest[i, j] = 2 * np.arctan2(np.linalg.norm(u + v, axis=1), np.linalg.norm(u - v, axis=1))
+    return rest
+
+
+def _tangent(cosine: Array, rest: Array, rows: Any, columns: Any, own: tuple[Array, Array] | None) -> Array:
+    """Tangent kernel of a block over the last layer's standard deviations; `own` is where a point meets itself.
+
+    `rest` is π less the angle in the first layer. Later angles are at most a right one.
+    """
     tangent = cosine.copy()
     for layer in range(1, len(rows[0])):
+        if layer > 1:
+            rest = np.arccos(-cosine)
         if own is not None:
             # arccos turns one ulp below 1 into an angle of 1e-8; a point's angle with itself is 0.
-            cosine[own] = 1.0
-        angle = np.arccos(cosine)
+            cosine[own], rest[own] = 1.0, np.pi
         weights = np.outer(rows[1][layer], columns[1][layer])
-        cosine = weights * (np.sin(angle) + (np.pi - angle) * cosine) / (2 * np.pi)
+        cosine = weights * (np.sin(rest) + rest * cosine) / (2 * np.pi)
         cosine += np.outer(rows[2][layer], columns[2][layer])
         np.clip(cosine, -1, 1, out=cosine)
-        tangent *= weights * (np.pi - angle) / (2 * np.pi)
+        tangent *= weights * rest / (2 * np.pi)
         tangent += cosine
     return tangent

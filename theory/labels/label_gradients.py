@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from ..base.probabilities import (
@@ -87,11 +88,11 @@ def regularization_samples(
     # Near a tie the sign is decided in double precision, by how much mass the other classes have.
     student, teacher = xp.astype(student, xp.float64), xp.astype(teacher, xp.float64)
     hot = one_hot(labels, int(student.shape[-1]), like=student, check=check) == 1
-    others, others_of_teacher = _leads(student, hot, tau), _leads(teacher, hot, tau)
+    others, others_of_teacher = _leads(student, hot), _leads(teacher, hot)
     largest = xp.maximum(
         xp.max(others, axis=-1, keepdims=True), xp.max(others_of_teacher, axis=-1, keepdims=True)
     )
-    mass, mass_of_teacher = _mass(others - largest), _mass(others_of_teacher - largest)
+    mass, mass_of_teacher = _mass(others, largest, tau), _mass(others_of_teacher, largest, tau)
     pushed = mass < mass_of_teacher
     if reading == "push":
         return pushed
@@ -123,14 +124,22 @@ def _checked(
     return student, teacher, labels, temperature
 
 
-def _leads(logits: Any, hot: Any, temperature: Any) -> Any:
-    """Logits of the other classes less the label's, over the temperature; −inf for the label itself."""
+def _leads(logits: Any, hot: Any) -> Any:
+    """Half of what logits of the other classes are above the label's; −inf for the label itself.
+
+    The difference of two numbers may be none, that of their halves is one.
+    """
     xp = array_namespace(logits)
     label = xp.sum(xp.where(hot, logits, xp.zeros_like(logits)), axis=-1, keepdims=True)
-    return xp.where(hot, -xp.inf * xp.ones_like(logits), (logits - label) / temperature)
+    return xp.where(hot, -xp.inf * xp.ones_like(logits), logits / 2 - label / 2)
 
 
-def _mass(leads: Any) -> Any:
-    """Sum of exponentials, the same for every order of the classes."""
+def _mass(leads: Any, largest: Any, temperature: Any) -> Any:
+    """Sum of exponentials beside the largest, the same for every order of the classes.
+
+    The largest is taken away before the temperature divides: infinity less infinity would be no number.
+    """
     xp = array_namespace(leads)
-    return xp.sum(xp.exp(xp.sort(leads, axis=-1)), axis=-1)
+    with np.errstate(over="ignore"):
+        above = (leads - largest) / temperature * 2
+    return xp.sum(xp.exp(xp.sort(above, axis=-1)), axis=-1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import eigh, is_foreign, like, roundoff, thin_svd, to_host
-from ..base.validation import Array, InputError, check_semidefinite
+from ..base.validation import Array, InputError, check_semidefinite, check_squarable
 from .bases import Basis, DenseBasis, FeatureBasis
 from .memory_cost import TooLargeError, dense_cost, require_memory
 
@@ -54,9 +54,18 @@ def factorise_features(features: Any) -> tuple[Array, DenseBasis]:
 
 
 def energy_outside(basis: Basis, columns: Any, coefficients: Array) -> float:
-    """Squared norm of the part of the targets (n, k) that the directions do not reach."""
+    """Squared norm of the part of the targets (n, k) that the directions do not reach.
+
+    Raises
+    ------
+    InputError
+        If targets are too large to be squared.
+    """
     if len(coefficients) == len(columns):
         return 0.0
+    check_squarable(
+        float(np.abs(to_host(columns)).max()), "every target beside features that do not reach them all"
+    )
     if isinstance(basis, FeatureBasis):  # without reading features again
         energy = float(np.sum(columns**2))
         outside = energy - float(np.sum(coefficients**2))
