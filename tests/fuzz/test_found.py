@@ -124,3 +124,9 @@ def test_the_tangent_kernel_of_nearly_opposite_points():
     x, z = np.array([[78315498.64898542]]), np.array([[-2.32527212e99]])
     kernel = theory.relu_tangent_kernel(x, z, hidden_layers=1, weight_std=1.0, bias_std=1.0)
     np.testing.assert_allclose(kernel, [[-3.70078552e98]], rtol=1e-8)
+
+
+@pytest.mark.parametrize(("threshold", "kept"), [(1e40, 0), (0.5, 1), (1e-300, 3)])
+def test_filters_of_single_precision_beside_any_threshold(threshold, kept):
+    with np.errstate(all="raise"):
+        assert theory.effective_basis_size(np.array([0.2, 0.5, 0.9], np.float32), threshold) == kept

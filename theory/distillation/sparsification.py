@@ -23,7 +23,7 @@ def effective_basis_size(filters: Any, threshold: float = 1e-3) -> Any:
     int or ndarray (T,)
     """
     threshold = check_positive(threshold, "threshold")
-    counts = np.sum(as_real_array(filters, "filters") > threshold, axis=-1)
+    counts = np.sum(as_real_array(filters, "filters").astype(np.float64) > threshold, axis=-1)
     return int(counts) if np.ndim(counts) == 0 else counts
 
 
@@ -37,7 +37,7 @@ def distinct_eigenvalues(eigenvalues: Any, tolerance: float = 1e-10) -> Array:
     tolerance : float
         Relative difference up to which two count as one.
     """
-    d = as_real_array(eigenvalues, "eigenvalues")
+    d = as_real_array(eigenvalues, "eigenvalues").astype(np.float64)
     positions: list[int] = []
     for k in np.flatnonzero(d > 0):
         if not positions or d[k] > d[positions[-1]] * (1 + tolerance):
@@ -58,8 +58,8 @@ def adjacent_ratios(filters: Any, eigenvalues: Any) -> Array:
     ndarray (p − 1,) or (T, p − 1)
         For p distinct positive eigenvalues. Infinite where the smaller filter has underflowed to zero.
     """
-    b = as_real_array(filters, "filters")
-    d = as_real_array(eigenvalues, "eigenvalues")
+    b = as_real_array(filters, "filters").astype(np.float64)
+    d = as_real_array(eigenvalues, "eigenvalues").astype(np.float64)
     if d.ndim != 1 or b.ndim not in (1, 2) or b.shape[-1] != len(d):
         raise InputError(
             "eigenvalues must be a vector (m,) and filters (m,) or (T, m), one column an eigenvalue; got shapes "
@@ -112,7 +112,7 @@ def ratio_bound(eigenvalues: Any, initial_ratio: float, t: int) -> Array:
     -------
     ndarray (p − 1,)
     """
-    d = as_real_array(eigenvalues, "eigenvalues")
+    d = as_real_array(eigenvalues, "eigenvalues").astype(np.float64)
     d = d[distinct_eigenvalues(d)]
     scaled = initial_ratio - 1 + d[0] / d
     return (scaled[:-1] / scaled[1:]) ** t
