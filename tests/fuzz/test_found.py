@@ -130,3 +130,9 @@ def test_the_tangent_kernel_of_nearly_opposite_points():
 def test_filters_of_single_precision_beside_any_threshold(threshold, kept):
     with np.errstate(all="raise"):
         assert theory.effective_basis_size(np.array([0.2, 0.5, 0.9], np.float32), threshold) == kept
+
+
+def test_a_refusal_of_many_groups_stays_short():
+    with pytest.raises(InputError, match="exactly once") as error:
+        theory.corruption_matrix("superclass", 4, 0.1, [[0] * 12] * 12)
+    assert len(str(error.value)) < 200

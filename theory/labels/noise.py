@@ -17,6 +17,7 @@ from ..base.validation import (
     check_count,
     check_flag,
     check_fraction,
+    shown,
 )
 
 NoiseModel = Literal["symmetric", "asymmetric", "superclass"]
@@ -59,7 +60,9 @@ def as_groups(groups: Any, n_classes: int) -> Array:
     ):
         members = [int(k) for group in groups for k in as_labels(group, name="each of groups")]
         if sorted(members) != list(range(n_classes)):
-            raise InputError(f"groups must list each of the {n_classes} classes exactly once; got {members}.")
+            raise InputError(
+                f"groups must list each of the {n_classes} classes exactly once; got {shown(members)}."
+            )
         ids = np.empty(n_classes, np.int64)
         for number, group in enumerate(groups):
             ids[np.asarray(group, np.int64)] = number
