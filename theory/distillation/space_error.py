@@ -34,7 +34,7 @@ _DRAWS, _SEED = 4, 0
 _OUTSIDE = np.array([1.0, 1.0, 5.0])
 # How far an estimate is lowered: not beyond this multiple of what was seen to be enough one size earlier, and only
 # from so many vectors on, where convergence is no longer abrupt.
-_MARGIN, _STEADY = 10.0, 20
+_MARGIN, _STEADY = 10.0, 8
 # Results are stored in so many units of the precision, whatever the run.
 _STORED = 20.0
 

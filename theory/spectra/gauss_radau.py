@@ -18,7 +18,7 @@ from ..base.validation import Array, IndefiniteGramError, check_semidefinite
 from .block_lanczos import KrylovSpace
 
 # Rounding of an entry of the projection, in units of the precision times the largest eigenvalue, and of a target.
-_ROUNDING, _STARTING = 4.0, 2.0
+_ROUNDING, _STARTING = 8.0, 2.0
 
 
 @dataclass(frozen=True, eq=False)
