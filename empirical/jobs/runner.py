@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,9 @@ from joblib import Parallel, delayed
 
 from .closure import fingerprint
 from .store import keep, recall
+
+# A process whose memory has grown is replaced by another, which does its jobs: no result is lost.
+warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
 
 Argument = TypeVar("Argument")
 # What a process with torch and the arrays of a small experiment takes, in bytes.
