@@ -23,6 +23,7 @@ from .problem import GRAM, LABELS, LOGITS, P, X, Y, clusters, spectrum
         lambda: Spectrum.from_gram(GRAM.astype(np.float32), 1e100 * Y),
         lambda: theory.progressive_trajectory(spectrum(), [0.1, 0.2], 1e99, 2),
         lambda: theory.optimal_mixing(spectrum(), 0.1, 2, 1e299),
+        lambda: theory.optimal_mixing(spectrum(), 7e-101, 6, 0.1),
         lambda: theory.most_rounds_that_help(1e200, 5e-324),
         lambda: theory.distill_distribution(spectrum(), [5e-324], GRAM[:2], np.ones(2)),
         lambda: theory.bias_variance_of_mean_log(np.log(P) + 0j, P),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.arrays import to_host
-from ..base.validation import Array
+from ..base.validation import LARGEST_SQUARED, Array, InputError
 from ..distillation.left_out_run import outside_basis
 from ..spectra.spectrum import Spectrum
 
@@ -63,6 +63,11 @@ def residual_polynomials(left: Array, weights: Array, steps: int) -> ResidualPol
         Non-negative weight of every direction.
     steps : int
         Largest power k. Fewer polynomials come back where fewer directions can be told apart.
+
+    Raises
+    ------
+    InputError
+        If the shares are so small that their powers cannot be told from zero.
     """
     measure = weights * (1 - left) ** 2
     shifts, previous, scales = [], [], []
@@ -86,6 +91,11 @@ def residual_polynomials(left: Array, weights: Array, steps: int) -> ResidualPol
             break
         for i, share in enumerate(taken):
             row = row - share * rows[i]
+        if np.abs(row).max() > LARGEST_SQUARED * scale:
+            raise InputError(
+                f"one fit leaves {left.max():.3g} of the targets at most, so that the weights of {steps} rounds have "
+                "no digits left: choose a larger ridge, or fewer steps."
+            )
         last, last_row = raised / scale, row / scale
         shifts.append(taken[-1] if j else 0.0)
         previous.append(taken[-2] if j > 1 else 0.0)
