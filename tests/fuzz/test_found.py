@@ -31,6 +31,7 @@ from .problem import GRAM, LABELS, LOGITS, P, X, Y, clusters, spectrum
         lambda: clusters().last_round(theory.corruption_matrix("symmetric", 3, 0.3), 1e-309),
         lambda: SelfDistilledKernelRidge(gamma="1.5").fit(X, Y),
         lambda: SelfDistilledKernelRidge(gamma=np.array(True)).fit(X, Y),
+        lambda: SelfDistilledKernelRidge(gamma=torch.tensor(0.4)).fit(X, Y),
         lambda: Spectrum.from_features(np.zeros((12, 4)), np.full(12, 8e299)),
         lambda: theory.left_out_weights(spectrum(), 5e-324, 2, 3),
         lambda: losses.log_probabilities(torch.tensor(LOGITS), 5e-324),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ class KernelMixin:
             if isinstance(value, str):
                 raise InputError(f"{name} must be a number above 0; got {value!r}. {hint}".rstrip())
             check_positive(value, name, hint)
-            if isinstance(value, bool | np.bool_ | np.ndarray):
+            if type(value) is bool or not isinstance(value, Real):
                 raise InputError(f"{name} must be a number above 0; got {shown(value)}. {hint}".rstrip())
 
     def _training_gram(self, X: Array) -> Array:
