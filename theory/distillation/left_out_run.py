@@ -148,7 +148,7 @@ def _filters(d: Array, penalties: Array) -> tuple[Array, Array]:
     """
     rounds = len(penalties)
     kept, left = d / (d + penalties[:, None]), penalties[:, None] / (d + penalties[:, None])
-    if float(left.min()) < LEAST_INVERTIBLE:
+    if float(left.min(initial=1.0)) < LEAST_INVERTIBLE:
         raise InputError(
             f"ridge must be at least {LEAST_INVERTIBLE * d.max():.3g} where samples are left out, or nothing is left "
             f"beside the gram; got {penalties.min():.3g}."
