@@ -69,7 +69,7 @@ def reproduce(
     reported = with_kept(outcomes, folder)
     save_claims([claim for outcome in reported for claim in outcome.claims], folder)
     write_text(folder / "report.html", render_report(reported, run))
-    show(outcomes, run, as_json=as_json)
+    show(outcomes, run, quiet=quiet, as_json=as_json)
     if not quiet and not as_json:
         earlier = len(reported) - len(outcomes)
         if earlier:
@@ -97,7 +97,7 @@ def verify(
     outcomes = watched(chosen, run, None, quiet=quiet or as_json)
     if not quiet and not as_json:
         console.print(claims_table([claim for outcome in outcomes for claim in outcome.claims]))
-    show(outcomes, run, as_json=as_json)
+    show(outcomes, run, quiet=quiet, as_json=as_json)
     kept = "Nothing was written, and nothing is kept. To start again:"
     finish(chosen, outcomes, kept, quiet=quiet or as_json)
 
@@ -191,15 +191,15 @@ def watched(artefacts: list[Artefact], scale: Scale, folder: Path | None, *, qui
         return run_artefacts(artefacts, scale, folder, Watcher(started, job, finished), obstacles)
 
 
-def show(outcomes: list[Outcome], scale: Scale, *, as_json: bool) -> None:
+def show(outcomes: list[Outcome], scale: Scale, *, quiet: bool, as_json: bool) -> None:
     """Print the verdicts, or the whole run as JSON."""
     if as_json:
         typer.echo(json.dumps(run_json(outcomes, scale), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         claims = [claim for outcome in outcomes for claim in outcome.claims]
         console.print(summary(claims))
-        bundled = scale.name != "thorough" and scale.data is None
-        if bundled and (line := sample_line(claims, ThoroughVerdicts(thorough_run()))):
+        is_sample = scale.name != "thorough" and scale.data is None
+        if is_sample and not quiet and (line := sample_line(claims, ThoroughVerdicts(thorough_run()))):
             console.print(line, highlight=False, soft_wrap=True)
 
 

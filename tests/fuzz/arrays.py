@@ -101,18 +101,7 @@ CHANGES = (
 def near(d: Draws, valid: Any) -> Any:
     """What an argument takes, changed: its scale, its offset, one entry, its order, its type, its rows."""
     values, rng = np.array(valid), d.generator()
-    kind = d.pick(
-        "scaled",
-        "scaled",
-        "shifted",
-        "one entry",
-        "permuted",
-        "type",
-        "rounded",
-        "repeated",
-        "fewer",
-        "negative",
-    )
+    kind = d.pick(*CHANGES)
     with np.errstate(all="ignore"):
         if kind == "scaled":
             values = values * d.power(*SCALES)

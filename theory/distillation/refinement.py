@@ -106,7 +106,8 @@ class _Forecast:
     def __init__(self, basis: KrylovBasis) -> None:
         self._tolerance = basis.tolerance
         self._seen: list[tuple[int, float]] = []
-        self._was_due = False
+        # Without a factorisation to fall back on there is nothing to decide.
+        self._was_due = basis.factorise is None
 
     def due(self, space: KrylovSpace) -> bool:
         """Whether the space has grown to the size at which a run that knows nothing yet is given up."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,28 +30,6 @@ def found(frame):
     return find_label_errors(frame[["a", "b"]], frame["y"], random_state=0)
 
 
-@pytest.fixture
-def opened(browser, command, frame, tmp_path):
-    """Write the page of a table and open it; fail at the end if it wrote to the console or asked for a file."""
-    problems = []
-    run = partial(command, "labels")
-
-    def call(width=1440, scheme="light"):
-        frame.to_csv(tmp_path / "own.csv", index=False)
-        code, _, err = run(tmp_path / "own.csv", "--target", "y", "--html", tmp_path / "own.html")
-        assert (code, err) == (0, "")
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda m: problems.append(m.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        own = (tmp_path / "own.html").as_uri()
-        page.on("request", lambda r: problems.append(r.url) if not r.url.startswith(("data:", own)) else None)
-        page.goto(own)
-        return page
-
-    yield call
-    assert not problems
-
-
 def table(page):
     """The rows shown, as lists of texts without the reasons."""
     return page.evaluate(
@@ -67,7 +43,7 @@ def choose_rounds(page, found, rounds):
 
 
 def test_it_shows_what_python_finds(opened, found, frame):
-    page = opened()
+    page = opened("labels", frame, "--target", "y")
     flagged = [i for i in found.ranking if found.flagged[i]]
     shown = table(page)
     assert [int(row[0]) - 1 for row in shown] == flagged
@@ -78,8 +54,8 @@ def test_it_shows_what_python_finds(opened, found, frame):
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 8])
-def test_other_rounds_are_another_fit_of_the_same_kind(opened, found, rounds):
-    page = opened()
+def test_other_rounds_are_another_fit_of_the_same_kind(opened, frame, found, rounds):
+    page = opened("labels", frame, "--target", "y")
     choose_rounds(page, found, rounds)
     page.get_by_label("only those that the others contradict").uncheck()
     page.get_by_role("button", name="show more rows").click()
@@ -104,8 +80,8 @@ def test_probabilities_after_other_rounds_are_those_of_a_fit_with_these_rounds(f
     np.testing.assert_allclose(same, found.probabilities, atol=1e-12)
 
 
-def test_rows_are_sorted_and_filtered(opened, found):
-    page = opened()
+def test_rows_are_sorted_and_filtered(opened, frame, found):
+    page = opened("labels", frame, "--target", "y")
     for name, key, number in (
         ("row", "row", int),
         ("confidence", "confidence", float),
@@ -134,7 +110,7 @@ def test_rows_are_sorted_and_filtered(opened, found):
 
 
 def test_reasons_open_by_keyboard(opened, found, frame):
-    page = opened()
+    page = opened("labels", frame, "--target", "y")
     worst = int(found.ranking[0])
     why = found.explain(worst, 5)
     page.get_by_role("button", name=f"why row {worst + 1}", exact=True).press("Enter")
@@ -155,8 +131,8 @@ def test_reasons_open_by_keyboard(opened, found, frame):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1440, "light")])
-def test_nothing_overflows(opened, width, scheme):
-    page = opened(width, scheme)
+def test_nothing_overflows(opened, frame, width, scheme):
+    page = opened("labels", frame, "--target", "y", width=width, scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for control in page.locator("input, select").all():
         assert control.evaluate("e => e.labels.length") == 1

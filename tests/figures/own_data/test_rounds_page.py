@@ -26,27 +26,6 @@ DEFAULTS = {
 }
 
 
-@pytest.fixture
-def opened(browser, run, tmp_path):
-    """Write the page of a table and open it; fail at the end if it wrote to the console or asked for a file."""
-    problems = []
-
-    def call(frame, *options, width=1440, scheme="light"):
-        frame.to_csv(tmp_path / "own.csv", index=False)
-        code, _, err = run(tmp_path / "own.csv", *options, "--html", tmp_path / "own.html")
-        assert (code, err) == (0, "")
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda m: problems.append(m.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        own = (tmp_path / "own.html").as_uri()
-        page.on("request", lambda r: problems.append(r.url) if not r.url.startswith(("data:", own)) else None)
-        page.goto(own)
-        return page
-
-    yield call
-    assert not problems
-
-
 def computed(page, **settings):
     return page.evaluate("(s) => selfdistill.ownRounds.compute(s)", DEFAULTS | settings)
 
@@ -69,7 +48,7 @@ def many(frame, request):
 
 def test_rounds_errors_and_sizes_are_pythons(opened, many):
     frame, target = many
-    page = opened(frame, "--target", target, "--gamma", 5, "--epsilon", 0.1)
+    page = opened("rounds", frame, "--target", target, "--gamma", 5, "--epsilon", 0.1)
     spectrum, _ = spectra(frame)
     for epsilon, noise in ((0.1, 0.04), (0.03, 0.2)):
         found, own = computed(page, epsilon=epsilon, noise=noise), distill_to_tolerance(spectrum, epsilon)
@@ -84,7 +63,7 @@ def test_rounds_errors_and_sizes_are_pythons(opened, many):
 
 def test_ground_truth_and_mixtures_are_pythons(opened, many):
     frame, target = many
-    page = opened(frame, "--target", target, "--gamma", 5, "--epsilon", 0.1)
+    page = opened("rounds", frame, "--target", target, "--gamma", 5, "--epsilon", 0.1)
     spectrum, _ = spectra(frame)
     found = computed(page, schedule="ridge", weight=0.3)
     own = distill_with_ridge(spectrum, 0.01, 30, 0.3)
@@ -101,7 +80,7 @@ def test_ground_truth_and_mixtures_are_pythons(opened, many):
 
 
 def test_fewer_features_than_samples_leave_a_part_that_no_fit_reaches(opened, frame):
-    page = opened(frame, "--target", "y", "--kernel", "linear", "--epsilon", 0.3)
+    page = opened("rounds", frame, "--target", "y", "--kernel", "linear", "--epsilon", 0.3)
     _, spectrum = spectra(frame)
     own = distill_to_tolerance(spectrum, 0.3)
     found = computed(page, epsilon=0.3)
@@ -116,7 +95,7 @@ def number(page, key):
 
 
 def test_it_works_by_keyboard_and_says_what_sliders_stand_for(opened, frame):
-    page = opened(frame, "--target", "y", "--gamma", 5, "--epsilon", 0.02)
+    page = opened("rounds", frame, "--target", "y", "--gamma", 5, "--epsilon", 0.02)
     spectrum, _ = spectra(frame)
     own = distill_to_tolerance(spectrum, 0.02)
     assert number(page, "exact") == own.rounds > 2
@@ -138,7 +117,9 @@ def test_it_works_by_keyboard_and_says_what_sliders_stand_for(opened, frame):
 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1440, "light")])
 def test_nothing_overflows(opened, frame, width, scheme):
-    page = opened(frame, "--target", "y", "--gamma", 5, "--epsilon", 0.1, width=width, scheme=scheme)
+    page = opened(
+        "rounds", frame, "--target", "y", "--gamma", 5, "--epsilon", 0.1, width=width, scheme=scheme
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.emulate_media(media="print")
     assert not page.locator("input[name=epsilon]").is_visible()
@@ -146,7 +127,7 @@ def test_nothing_overflows(opened, frame, width, scheme):
 
 
 def test_collapse_before_the_first_round_is_said(opened, frame):
-    page = opened(frame, "--target", "y", "--epsilon", 9)
+    page = opened("rounds", frame, "--target", "y", "--epsilon", 9)
     assert "Collapsed from the start" in page.locator(".message").inner_text()
     assert not page.locator('svg[data-plot="errors"]').is_visible()
 
@@ -188,5 +169,5 @@ def test_what_cannot_be_written_is_said_before_any_work(fails, frame, tmp_path, 
 
 def test_large_data_are_left_out_of_what_takes_long(monkeypatch, opened, frame):
     monkeypatch.setattr(round_page, "_MOST_LEFT_OUT", 10)
-    page = opened(frame, "--target", "y", "--gamma", 5, "--epsilon", 0.1)
+    page = opened("rounds", frame, "--target", "y", "--gamma", 5, "--epsilon", 0.1)
     assert page.evaluate("JSON.parse(document.getElementById('rounds-data').textContent).leftOut") == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.metrics.pairwise import laplacian_kernel, rbf_kernel
 
 from selfdistill.theory import InputError, Spectrum, distill_to_tolerance, distill_with_ridge, estimated_risk
-from selfdistill.theory.distillation import refinement
+from selfdistill.theory.distillation import refinement, space_error
 from selfdistill.theory.spectra import spectrum as module
 
 N = 300
@@ -79,6 +81,7 @@ def test_a_forecast_waits_until_it_can_be_trusted():
 
     class Basis:
         tolerance = 1e-8
+        factorise = "something to fall back on"
 
     forecast = refinement._Forecast(Basis())
     assert not forecast.dearer(Space(), 1.0)
@@ -92,3 +95,23 @@ def test_a_forecast_waits_until_it_can_be_trusted():
     assert refinement._Forecast(Basis()).dearer(
         Space(), np.inf
     )  # a tenth of the samples, and nothing is known
+
+
+@pytest.mark.parametrize("falls_back", [False, True])
+def test_a_run_is_tried_at_few_sizes(monkeypatch, falls_back):
+    """Each trial costs eigenvectors of the projection: sizes grow by a factor, also where there is no way back."""
+    sizes = []
+    run_on = space_error.SpaceRun.of.__func__
+    monkeypatch.setattr(
+        space_error.SpaceRun,
+        "of",
+        classmethod(lambda cls, space, *rest: (sizes.append(space.size), run_on(cls, space, *rest))[1]),
+    )
+    monkeypatch.setattr(module, "_SMALL", 50)
+    rng = np.random.default_rng(3)
+    vectors, _ = np.linalg.qr(rng.standard_normal((N, N)))
+    gram = (vectors * np.geomspace(1e-6, 1, N)) @ vectors.T
+    make = Spectrum.of if falls_back else partial(Spectrum.krylov, max_products=N)
+    run = distill_with_ridge(make((gram + gram.T) / 2, rng.standard_normal(N)), 1e-3 / N, 3)
+    assert falls_back or run.spectrum.products > 0.3 * N
+    assert len(sizes) < 20
