@@ -60,13 +60,16 @@ def has_plain_gradients(network: nn.Module) -> bool:
     return all(type(layer) in (nn.Flatten, nn.Linear, nn.ReLU) for layer in network.children())
 
 
+@torch.no_grad()
 def perceptron_gradients(
-    network: nn.Module, parameters: dict[str, Tensor], inputs: Tensor, of_outputs: Callable[[Tensor], Tensor]
+    network: nn.Module,
+    parameters: dict[str, Tensor],
+    inputs: Tensor,
+    of_outputs: Callable[[Tensor], tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, list[Tensor]]:
     """Losses of M perceptrons, and the gradient of their sum in every parameter: the same numbers as autograd's.
 
-    Only the loss is differentiated by autograd. Layers are taken back one by one, ReLU works in place, and nothing is
-    recorded.
+    Layers are taken back one by one, ReLU works in place, and nothing is recorded.
 
     Parameters
     ----------
@@ -75,35 +78,33 @@ def perceptron_gradients(
     parameters : dict of Tensor (M, ...)
     inputs : Tensor (M, n, ...)
     of_outputs : callable
-        Takes outputs (M, n, k) to losses (M,).
+        Takes outputs (M, n, k) to losses (M,), and the gradient of their sum in the outputs.
     """
-    with torch.no_grad():
-        passed: list[tuple[str | None, Tensor]] = []  # a linear layer's name and inputs, or what a ReLU made
-        x, own = inputs, False
-        for name, layer in network._modules.items():
-            if isinstance(layer, nn.Flatten):
-                x = x.flatten(2)
-            elif isinstance(layer, nn.ReLU):
-                x = x.clamp_min_(0) if own else x.clamp_min(0)
-                passed.append((None, x))
-            else:
-                passed.append((name, x))
-                weight, bias = parameters[f"{name}.weight"].transpose(1, 2), parameters.get(f"{name}.bias")
-                x = torch.bmm(x, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight)
-                own = True
-    outputs = x.requires_grad_(True)
-    values = of_outputs(outputs)
-    (delta,) = torch.autograd.grad(values.sum(), outputs)
+    passed: list[tuple[str | None, Tensor]] = []  # a linear layer's name and inputs, or what a ReLU made
+    x, own = inputs, False
+    for name, layer in network._modules.items():
+        if isinstance(layer, nn.Flatten):
+            x = x.flatten(2)
+        elif isinstance(layer, nn.ReLU):
+            x = x.clamp_min_(0) if own else x.clamp_min(0)
+            passed.append((None, x))
+        else:
+            passed.append((name, x))
+            weight, bias = parameters[f"{name}.weight"].transpose(1, 2), parameters.get(f"{name}.bias")
+            x = torch.bmm(x, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight)
+            own = True
+    values, delta = of_outputs(x)
+    own = False  # autograd's gradient may be one number seen many times
     gradients: dict[str, Tensor] = {}
-    with torch.no_grad():
-        while passed:
-            linear, kept = passed.pop()
-            if linear is None:
-                delta = torch.ops.aten.threshold_backward(delta, kept, 0)
-                continue
-            gradients[f"{linear}.weight"] = torch.bmm(delta.transpose(1, 2), kept)
-            if f"{linear}.bias" in parameters:
-                gradients[f"{linear}.bias"] = delta.sum(dim=1)
-            if passed:
-                delta = torch.bmm(delta, parameters[f"{linear}.weight"])
+    while passed:
+        linear, kept = passed.pop()
+        if linear is None:
+            into = delta if own else torch.empty_like(kept)
+            delta = torch.ops.aten.threshold_backward.grad_input(delta, kept, 0, grad_input=into)
+            continue
+        gradients[f"{linear}.weight"] = torch.bmm(delta.transpose(1, 2), kept)
+        if f"{linear}.bias" in parameters:
+            gradients[f"{linear}.bias"] = delta.sum(dim=1)
+        if passed:
+            delta, own = torch.bmm(delta, parameters[f"{linear}.weight"]), True
     return values, [gradients[name] for name in parameters]

@@ -20,6 +20,7 @@ from ..networks.stacked import (
     perceptron_outputs,
 )
 from .devices import own_device
+from .objectives import gradient_of
 
 Parameters = dict[str, Tensor]
 Loss = Callable[[Tensor, Any], Tensor]
@@ -212,12 +213,23 @@ class Ensemble:
         """`losses`, and the gradient of their sum in every parameter, in the order of `parameters`."""
         if self._batched and computed_in is None and has_plain_gradients(self.skeleton):
             return perceptron_gradients(
-                self.skeleton, self.parameters, inputs, lambda outputs: self._together(loss, outputs, targets)
+                self.skeleton,
+                self.parameters,
+                inputs,
+                lambda outputs: self._gradients_in_outputs(loss, outputs, targets),
             )
         for p in self.parameters.values():
             p.requires_grad_(True)
         values = self.losses(loss, inputs, targets, computed_in=computed_in)
         return values, list(torch.autograd.grad(values.sum(), list(self.parameters.values())))
+
+    def _gradients_in_outputs(self, loss: Loss, outputs: Tensor, targets: Any) -> tuple[Tensor, Tensor]:
+        by_hand = gradient_of(loss, targets)
+        if by_hand is not None:
+            return by_hand(outputs, targets)
+        with torch.enable_grad():
+            values = self._together(loss, outputs.requires_grad_(True), targets)
+            return values, torch.autograd.grad(values.sum(), outputs)[0]
 
     def _together(self, function: Callable[..., Any], *arguments: Any) -> Tensor:
         leaves, structure = tree_flatten(arguments)

@@ -13,6 +13,7 @@ from selfdistill.empirical.networks.stacked import has_plain_gradients, is_perce
 from selfdistill.empirical.training.ensemble import Ensemble
 from selfdistill.empirical.training.members import (
     MinibatchOrder,
+    Optimiser,
     TrainingConfig,
     cross_entropy,
     squared_error,
@@ -62,11 +63,16 @@ def plain_loop(ensemble, x, labels, config, rates, decays, schedule=lambda step,
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "schedule"), [("sgd", "constant"), ("sgd", "cosine"), ("adam", "constant")]
+    ("optimiser", "schedule"),
+    [("sgd", "constant"), ("sgd", "cosine"), ("adam", "constant"), ("adam", "cosine")],
 )
-def test_training_equals_a_plain_loop_over_members(optimiser, schedule):
+@pytest.mark.parametrize(
+    ("rates", "decays"),
+    [([0.1, 0.05, 0.01], [0.0, 0.01, 0.1]), ([0.02] * 3, [0.1] * 3), ([0.02] * 3, [0.1, 0.0, 0.1])],
+    ids=["own", "common", "own decay"],
+)
+def test_training_equals_a_plain_loop_over_members(optimiser, schedule, rates, decays):
     x, labels = problem()
-    rates, decays = [0.1, 0.05, 0.01], [0.0, 0.01, 0.1]
     config = TrainingConfig(
         epochs=3, batch_size=16, optimiser=optimiser, learning_rate=rates, weight_decay=decays,
         schedule=schedule,
@@ -80,6 +86,43 @@ def test_training_equals_a_plain_loop_over_members(optimiser, schedule):
     for i, state in enumerate(states):
         for name, value in state.items():
             torch.testing.assert_close(run.ensemble.parameters[name][i], value, rtol=2e-4, atol=2e-5)
+
+
+def test_convolutions_train_as_alone_whatever_the_layout_of_their_gradients():
+    """The fused update reads memory as it lies: gradients that lie otherwise than parameters must not reach it."""
+    start = Ensemble.initialise(lambda: convnet(2, 3, width=8), SEEDS)
+    x = torch.randn(20, 8, 8, 2, generator=torch.Generator().manual_seed(0)).permute(
+        0, 3, 1, 2
+    )  # channels last
+    labels = start.share(torch.arange(20) % 3)
+    config = TrainingConfig(epochs=2, batch_size=10)
+    losses, _ = plain_loop(start, x, labels, config, [0.1] * 3, [0.0] * 3)
+    np.testing.assert_allclose(train(start, x, labels, cross_entropy, config).losses, losses, rtol=2e-5)
+
+
+def test_the_fused_update_does_not_mind_how_gradients_lie():
+    start = members()
+    name, p = next(iter(start.parameters.items()))
+    config = TrainingConfig(epochs=1, learning_rate=0.5)
+    gradient = torch.randn(p.shape)
+    for given in (gradient, gradient.transpose(1, 2).contiguous().transpose(1, 2)):
+        values = {name: p.clone()}
+        Optimiser(config, start.with_parameters({name: p})).step(values, [given], 1.0)
+        torch.testing.assert_close(values[name], p - 0.5 * gradient)
+
+
+@pytest.mark.parametrize("shape", [(), (4,)], ids=["labels", "distributions"])
+def test_targets_are_drawn_alike_however_they_lie(shape):
+    """Shared by all members, their own, or a view of something larger."""
+    x, _ = problem()
+    e = members()
+    own = torch.rand(50, *shape) if shape else torch.randint(4, (50,))
+    shared = e.share(own)
+    layouts = (shared, shared.contiguous(), torch.stack([shared, shared], dim=2)[:, :, 0])
+    config = TrainingConfig(epochs=2, batch_size=16)
+    seen = [train(e, x, targets, F.cross_entropy, config).losses for targets in layouts]
+    assert (seen[0] == seen[1]).all()
+    assert (seen[0] == seen[2]).all()
 
 
 def test_a_member_does_not_depend_on_its_company():
@@ -309,14 +352,24 @@ def test_layers_that_come_twice():
         lambda: torch.nn.Sequential(torch.nn.Linear(6, 3), torch.nn.ReLU()),
     ],
 )
-def test_gradients_layer_by_layer_are_those_of_autograd(build):
+@pytest.mark.parametrize(
+    ("loss_of", "targets"),
+    [
+        (squared_error, torch.randn(3, 7, 3)),
+        (squared_error, torch.randn(3, 7, 3).double()),
+        (cross_entropy, torch.arange(21).reshape(3, 7) % 3),
+        (lambda outputs, targets: outputs.sum() + targets.sum(), torch.zeros(3, 7)),
+    ],
+    ids=["squared error", "targets in float64", "cross-entropy", "of autograd, the gradient one number"],
+)
+def test_gradients_layer_by_layer_are_those_of_autograd(build, loss_of, targets):
     members = Ensemble.initialise(build, range(3))
     assert has_plain_gradients(members.skeleton)
-    inputs, targets = torch.randn(3, 7, 6), torch.randn(3, 7, 3)
+    inputs = torch.randn(3, 7, 6)
     given = inputs.clone()
-    values, gradients = members.gradients(squared_error, inputs, targets)
+    values, gradients = members.gradients(loss_of, inputs, targets)
     for i, module in enumerate(members.modules()):
-        loss = squared_error(module(given[i]), targets[i])
+        loss = loss_of(module(given[i]), targets[i])
         torch.testing.assert_close(values[i], loss)
         for mine, theirs in zip(gradients, torch.autograd.grad(loss, list(module.parameters())), strict=True):
             torch.testing.assert_close(mine[i], theirs)
