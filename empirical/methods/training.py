@@ -14,7 +14,7 @@ from ...theory import ema_decay
 from ...theory.base.probabilities import check_probabilities, one_hot
 from ...theory.base.validation import InputError
 from ..training.ensemble import Ensemble, Parameters
-from ..training.members import Batch, Training, TrainingConfig, train
+from ..training.members import Batch, Training, TrainingConfig, rows_of, train
 from ..training.memory import for_members, join, member_groups
 from .method import Method, rule_loss
 
@@ -174,6 +174,7 @@ def _train_group(
     device, n_samples = ensemble.device, inputs.shape[1]
     problem = problem.to(device)
     places = torch.arange(len(ensemble), device=device)[:, None]
+    all_inputs, starts = inputs.flatten(0, 1), problem[:, None] * n_samples
     sources = _Sources(ensemble, method, config, n_samples)
     carried: dict[str, Any] = {
         "labels": labels[problem],
@@ -190,7 +191,7 @@ def _train_group(
         remembered = torch.empty_like(carried["past"]) if past == "training pass" else None
 
     def prepare(batch: Batch) -> Batch:
-        own = replace(batch, inputs=inputs[problem[:, None], batch.index])
+        own = replace(batch, inputs=rows_of(all_inputs, batch.index + starts))
         if augment is not None:
             own = augment(own)
         if remembered is not None:

@@ -25,6 +25,7 @@ __all__ = [
     "Training",
     "TrainingConfig",
     "cross_entropy",
+    "rows_of",
     "squared_error",
     "train",
 ]

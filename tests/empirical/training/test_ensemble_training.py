@@ -19,6 +19,7 @@ from selfdistill.empirical.training.members import (
     squared_error,
     train,
 )
+from selfdistill.empirical.training.objectives import gradient_of
 from selfdistill.theory import InputError
 
 SEEDS = (3, 7, 11)
@@ -358,9 +359,20 @@ def test_layers_that_come_twice():
         (squared_error, torch.randn(3, 7, 3)),
         (squared_error, torch.randn(3, 7, 3).double()),
         (cross_entropy, torch.arange(21).reshape(3, 7) % 3),
+        (F.cross_entropy, torch.arange(21).reshape(3, 7) % 3),
+        (F.cross_entropy, torch.tensor([[-100] * 7, [0, 1, -100, 2, 1, -100, 0], [0, 1, 2, 0, 1, 2, 0]])),
+        (F.cross_entropy, torch.rand(3, 7, 3)),
         (lambda outputs, targets: outputs.sum() + targets.sum(), torch.zeros(3, 7)),
     ],
-    ids=["squared error", "targets in float64", "cross-entropy", "of autograd, the gradient one number"],
+    ids=[
+        "squared error",
+        "targets in float64",
+        "cross-entropy",
+        "torch's",
+        "labels that do not count",
+        "distributions",
+        "of autograd, the gradient one number",
+    ],
 )
 def test_gradients_layer_by_layer_are_those_of_autograd(build, loss_of, targets):
     members = Ensemble.initialise(build, range(3))
@@ -370,7 +382,7 @@ def test_gradients_layer_by_layer_are_those_of_autograd(build, loss_of, targets)
     values, gradients = members.gradients(loss_of, inputs, targets)
     for i, module in enumerate(members.modules()):
         loss = loss_of(module(given[i]), targets[i])
-        torch.testing.assert_close(values[i], loss)
+        torch.testing.assert_close(values[i], loss, equal_nan=True)  # of no labels that count
         for mine, theirs in zip(gradients, torch.autograd.grad(loss, list(module.parameters())), strict=True):
             torch.testing.assert_close(mine[i], theirs)
     assert torch.equal(inputs, given)  # ReLU works in place, but on nothing that was handed in
@@ -379,3 +391,21 @@ def test_gradients_layer_by_layer_are_those_of_autograd(build, loss_of, targets)
 def test_other_activations_and_parametrisations_go_through_autograd():
     for network in (mlp(6, 3, (4,), activation="gelu"), mlp(6, 3, (4,), parametrisation="ntk")):
         assert not has_plain_gradients(network)
+
+
+def test_losses_that_are_known_for_all_members_at_once():
+    labels, soft = torch.zeros(3, 7, dtype=torch.long), torch.rand(3, 7, 2)
+    known = [
+        (squared_error, soft),
+        (cross_entropy, labels),
+        (F.cross_entropy, labels),
+        (F.cross_entropy, soft),
+    ]
+    assert all(gradient_of(loss, targets) is not None for loss, targets in known)
+    others = [
+        (F.mse_loss, soft),
+        (cross_entropy, soft),
+        (F.cross_entropy, soft[..., 0]),
+        (squared_error, {"y": soft}),
+    ]
+    assert all(gradient_of(loss, targets) is None for loss, targets in others)
