@@ -36,6 +36,9 @@ class BlockLanczos:
     couplings : list of ndarray
         Entry s couples block s − 1 to block s: ``couplings[0]`` are the targets in the first block, and one
         without rows says that the space is invariant.
+    roundings : list of float
+        What rounding made, in each step, of entries of the projection that are zero in exact arithmetic: the root
+        of their mean square. The first two steps have none.
     """
 
     def __init__(self, product: Product, targets: Any) -> None:
@@ -48,6 +51,7 @@ class BlockLanczos:
         self._recent: list[Any] = []
         self._block, start = self._factor(targets, 0.0)
         self.couplings = [start]
+        self.roundings: list[float] = []
 
     def space(self, passes: int) -> KrylovSpace:
         """Return the space after so many passes (or fewer, where it is invariant), making those that are missing."""
@@ -66,6 +70,9 @@ class BlockLanczos:
         size = _size(image)
         met = self._coefficients(image)
         image = self._remove(image, met)
+        unmet = met[: len(met) - len(near)]
+        if unmet.size:
+            self.roundings.append(float(np.sqrt(np.mean(unmet**2))))
         met[len(met) - len(near) :] += near
         self._check_symmetric(met, width)
         diagonal = met[-width:]
@@ -221,6 +228,15 @@ class KrylovSpace:
         """Below this an eigenvalue of G is rounding."""
         largest = float(self.ritz[0].max(initial=0.0))
         return float(4 * np.sqrt(self.n_samples) * self.roundoff * largest)
+
+    @property
+    def entry_rounding(self) -> float:
+        """What rounding makes of an entry of the projection, as seen in those that are zero in exact arithmetic.
+
+        The median over the steps: where columns were dropped a few entries hold more, and are no rounding.
+        """
+        seen = self.process.roundings[: max(self.passes - 2, 0)]
+        return float(np.median(seen)) if seen else 0.0
 
     @property
     def narrow(self) -> bool:

@@ -17,8 +17,9 @@ import scipy.linalg
 from ..base.validation import Array, IndefiniteGramError, check_semidefinite
 from .block_lanczos import KrylovSpace
 
-# Rounding of an entry of the projection, in units of the precision times the largest eigenvalue, and of a target.
-_ROUNDING, _STARTING = 8.0, 2.0
+# Rounding of an entry of the projection: so many times what is seen, and at least so many units of the precision
+# times the largest eigenvalue; and of a target, in units of the precision.
+_SEEN, _LEAST, _STARTING = 8.0, 1.0, 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,8 @@ def radau_rule(space: KrylovSpace) -> QuadratureRule:
 
 def rounded_rule(space: KrylovSpace, rng: np.random.Generator) -> QuadratureRule:
     """The Gauss rule of targets and a projection that are changed at random by as much as rounding may have done."""
-    scale = _ROUNDING * space.roundoff * float(np.abs(space.ritz[0]).max(initial=0.0))
+    least = _LEAST * space.roundoff * float(np.abs(space.ritz[0]).max(initial=0.0))
+    scale = max(least, _SEEN * space.entry_rounding)
     start = space.start * (1 + _STARTING * space.roundoff * rng.standard_normal(space.start.shape))
     if space.narrow:
         diagonal, beside = space.tridiagonal()
