@@ -32,8 +32,9 @@ _SAFETY = 2.0
 _DRAWS, _SEED = 4, 0
 # The vectors of the space are rounded too, and what a fit has outside the space no projection shows.
 _OUTSIDE = np.array([1.0, 1.0, 5.0])
-# How far an estimate is lowered: not beyond this multiple of what was seen to be enough one size earlier.
-_MARGIN = 10.0
+# How far an estimate is lowered: not beyond this multiple of what was seen to be enough one size earlier, and only
+# from so many vectors on, where convergence is no longer abrupt.
+_MARGIN, _STEADY = 10.0, 8
 # Results are stored in so many units of the precision, whatever the run.
 _STORED = 20.0
 
@@ -94,7 +95,7 @@ class SpaceRun:
 
     def _looseness(self, before: SpaceRun | None) -> Array:
         """Shares to which the estimates are lowered, from how far above the error those of `before` turned out."""
-        if before is None or before.run.rounds != self.run.rounds:
+        if before is None or before.run.rounds != self.run.rounds or before.space.size < _STEADY:
             return np.ones(3)
         known = (self.left_out <= before.left_out / _MARGIN) & np.isfinite(before.left_out)
         true = _differences(self.run, self.fits, before.run, before.fits)
