@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -66,21 +67,35 @@ def keep_outcome(outcome: Outcome, scale: Scale, folder: Path) -> None:
         "seconds": outcome.seconds, "hardware": hardware(scale.device), "jobs": scale.jobs, "commit": commit(),
     }  # fmt: skip
     with suppress(Exception):  # a file that is missing or damaged says nothing of an earlier run
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = _read(path)
         if decides.items() <= earlier.items() and earlier["seconds"] > outcome.seconds:
             # The same was measured before, and most of it was only read now.
             made = {name: earlier[name] for name in made}
     claims = [claim.to_json() for claim in outcome.claims]
-    write_text(path, json.dumps({**decides, **made, "claims": claims}, ensure_ascii=False))
+    fields = {**decides, **made, "claims": claims}
+    write_text(path, json.dumps({**fields, "digest": _digest(fields)}, ensure_ascii=False))
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read what was written down; raise ValueError if it is no longer that, were it by one digit of a number."""
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(fields, dict):
+        raise ValueError(f"{path} does not hold an outcome")
+    digest = fields.pop("digest", None)
+    if digest is not None and digest != _digest(fields):  # none: written before there were digests
+        raise ValueError(f"{path} is not what was written")
+    return fields
 
 
 def kept_fields(folder: Path) -> Iterator[dict[str, Any]]:
     """What was written down of every artefact that was finished in a folder; damaged files are left out."""
     for path in sorted(_place(folder).glob("*.json")):
         with suppress(OSError, ValueError):
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(fields, dict):
-                yield fields
+            yield _read(path)
 
 
 def with_kept(outcomes: Sequence[Outcome], folder: Path) -> list[Outcome]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ..empirical.jobs.runner import LostProcessError
 from ..empirical.jobs.store import write_dataset
 from ..theory import InputError
 from .artefact import Artefact, write_atomically, write_text
@@ -152,6 +153,8 @@ def _run(artefact: Artefact, scale: Scale, folder: Path | None) -> Outcome:
         if isinstance(error, OSError) or scale.data is None:
             raise
         # What is wrong with the reader's own data for one figure may not be for the next.
+        return Outcome(artefact, [], None, time.perf_counter() - start, str(error))
+    except LostProcessError as error:
         return Outcome(artefact, [], None, time.perf_counter() - start, str(error))
     except Exception:
         return Outcome(artefact, [], None, time.perf_counter() - start, traceback.format_exc())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,10 @@ warnings.filterwarnings("ignore", message="A worker stopped while some jobs were
 Argument = TypeVar("Argument")
 # What a process with torch and the arrays of a small experiment takes, in bytes.
 BYTES_PER_PROCESS = 700 * 2**20
+
+
+class LostProcessError(RuntimeError):
+    """A worker process was ended from outside before it had done its job."""
 
 
 def affordable_processes(jobs: int) -> int:
@@ -91,16 +96,27 @@ def run_jobs(
         Processes at once.
     progress : callable, optional
         Called with (finished, total) after every job.
+
+    Raises
+    ------
+    LostProcessError
+        If something else ends one of the processes; usually a machine that runs out of memory.
     """
     decided_by = _fingerprint(function, arguments) if cache is not None else ""
     results: list[xr.Dataset] = []
     work = (
         delayed(run_job)(function, argument, cache=cache, decided_by=decided_by) for argument in arguments
     )
-    for result in Parallel(n_jobs=jobs, return_as="generator")(work):
-        results.append(result)
-        if progress:
-            progress(len(results), len(arguments))
+    try:
+        for result in Parallel(n_jobs=jobs, return_as="generator")(work):
+            results.append(result)
+            if progress:
+                progress(len(results), len(arguments))
+    except BrokenProcessPool:
+        raise LostProcessError(
+            "something else ended a worker process: a user, or a machine that ran out of memory. "
+            "What was finished is kept: run again, with fewer jobs at once if memory is short."
+        ) from None
     return results
 
 

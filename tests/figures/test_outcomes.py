@@ -49,6 +49,31 @@ def test_a_damaged_outcome_is_left_out(folder, damage):
     assert with_kept([], folder) == []
 
 
+def test_no_damaged_byte_changes_what_was_kept(folder, rng):
+    """A digit of a number is still a number: only a digest tells that it is another."""
+    (path,) = (folder / ".cache" / "outcomes").glob("*.json")
+    whole, (expected,) = path.read_bytes(), with_kept([], folder)
+    digit = whole.index(b'"measured": ') + len(b'"measured": 0.')
+    left_out = 0
+    for place in (digit, *rng.integers(len(whole), size=60)):
+        flip = 1 if place == digit else int(rng.integers(1, 256))
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
+        found = with_kept([], folder)
+        left_out += not found
+        assert found in ([], [expected]), place
+        assert place != digit or not found
+    assert left_out > 50
+
+
+def test_an_outcome_without_a_digest_is_read(folder):
+    """As they were written before there were digests."""
+    (path,) = (folder / ".cache" / "outcomes").glob("*.json")
+    fields = json.loads(path.read_text())
+    del fields["digest"]
+    path.write_text(json.dumps(fields))
+    assert len(with_kept([], folder)) == 1
+
+
 def test_an_outcome_of_other_code_says_so(folder, monkeypatch):
     monkeypatch.setattr(kept, "fingerprint", lambda *_: "changed")
     (earlier,) = with_kept([], folder)
