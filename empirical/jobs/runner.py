@@ -14,6 +14,7 @@ import xarray as xr
 from joblib import Parallel, delayed
 
 from .closure import fingerprint
+from .orphans import end_with_parent
 from .store import keep, recall
 
 # A process whose memory has grown is replaced by another, which does its jobs: no result is lost.
@@ -108,7 +109,8 @@ def run_jobs(
         delayed(run_job)(function, argument, cache=cache, decided_by=decided_by) for argument in arguments
     )
     try:
-        for result in Parallel(n_jobs=jobs, return_as="generator")(work):
+        # A cluster's workers end with their cluster, and its backend passes over the initializer.
+        for result in Parallel(n_jobs=jobs, return_as="generator", initializer=end_with_parent)(work):
             results.append(result)
             if progress:
                 progress(len(results), len(arguments))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-ARTEFACTS = ["ground_truth", "near_interpolation", "mobahi2020.real_data", "jeong2025.minimum_rounds"]
+ARTEFACTS = ["ground_truth", "mobahi2020.real_data", "jeong2025.minimum_rounds"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 TARGETS = ("the run", "all its processes", "a worker")
 # A run that does not end so many seconds after a signal hangs; so does a process that outlives its run as long.
@@ -92,14 +92,15 @@ class Run:
         """Ask it what it is doing."""
         if not self.place.exists():
             return STARTING
+        before = len(self.place.read_text(encoding="utf-8"))
         self.process.send_signal(signal.SIGUSR1)
         said, until = "", time.monotonic() + 0.5
         while time.monotonic() < until and not said.endswith(("in <module>\n", "  ...\n")):
             time.sleep(0.002)
-            said = self.place.read_text(encoding="utf-8")
+            said = self.place.read_text(encoding="utf-8")[before:]
         for path, function in re.findall(r'File "(.*)", line \d+ in (.+)', said):
             for (part, name), phase in PHASES.items():
-                if path.endswith(part) and name in ("", function):
+                if path.endswith(part) and (name == function or (not name and function != "<module>")):
                     return phase
         return ENDING
 

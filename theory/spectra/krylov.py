@@ -170,6 +170,8 @@ def krylov_basis(
 
 def require_space(space: KrylovSpace, passes: int) -> None:
     """Refuse to go on where the vectors of so many further passes would not fit in memory."""
+    if space.width == 0:  # nothing is left to multiply, as for targets of zero
+        return
     product = space.process.product
     require_memory(
         krylov_cost(
