@@ -15,6 +15,8 @@ Array = npt.NDArray[Any]
 T = TypeVar("T")
 # Seeds are counted up from the given ones and kept in NetCDF files, whose whole numbers have 32 bits.
 LARGEST_SEED = 2**31 - 10**6
+# Rounds are made one by one; more than these were never meant.
+_MOST_ROUNDS = 100_000
 # Larger numbers have no square in floating point, with room for sums of squares.
 LARGEST_SQUARED = 1e150
 # Inverses of smaller numbers, times what they are multiplied by, overflow.
@@ -253,6 +255,11 @@ def check_count(value: int, name: str, *, least: int = 1, most: int | None = Non
         wanted = f"of at least {least}" if most is None else f"between {least} and {most}"
         raise InputError(f"{name} must be a whole number {wanted}; got {shown(value)}.")
     return int(value)
+
+
+def check_rounds(value: int, name: str = "rounds", *, least: int = 1) -> int:
+    """Return a number of rounds as an int: they are made one by one, so that there is a largest one."""
+    return check_count(value, name, least=least, most=_MOST_ROUNDS)
 
 
 def check_choice(value: Any, name: str, known: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.validation import Array, InputError, as_real_array, check_count, check_flag, check_positive
+from ..base.validation import Array, InputError, as_real_array, check_flag, check_positive, check_rounds
 from ..distillation.left_out_run import mixture_weight
 from ..distillation.schedules import FixedRidge
 from ..spectra.spectrum import Spectrum
@@ -90,5 +90,5 @@ def best_ground_truth_weights(spectrum: Spectrum, ridge: float, rounds: int) -> 
         In [0, 1]. The first has no effect, as the first fit has the given targets anyway, and is 1. So is any on
         which nothing depends.
     """
-    schedule = FixedRidge(check_positive(ridge, "ridge"), check_count(rounds, "rounds"), "best")
+    schedule = FixedRidge(check_positive(ridge, "ridge"), check_rounds(rounds), "best")
     return schedule.weights(spectrum)

@@ -22,8 +22,8 @@ from ..base.validation import (
     as_real_array,
     as_targets,
     check_choice,
-    check_count,
     check_positive,
+    check_rounds,
     check_squarable,
 )
 from ..distillation.trajectory import Trajectory
@@ -144,7 +144,7 @@ def optimal_mixing(
     0.0174
     """
     ridge = check_positive(ridge, "ridge")
-    steps = check_count(steps, "steps")
+    steps = check_rounds(steps, "steps")
     check_choice(criterion, "criterion", ("leave-one-out", "gcv"))
     if criterion == "gcv" and noise_variance is not None:
         raise InputError(
@@ -179,7 +179,7 @@ def oracle_mixing(spectrum: Spectrum, ridge: float, steps: int, truth: Any, nois
         Its `risk` is the expected squared distance to the truth, a mean over samples.
     """
     ridge = check_positive(ridge, "ridge")
-    steps = check_count(steps, "steps")
+    steps = check_rounds(steps, "steps")
     spectrum = as_spectrum(spectrum)
     spectrum.require_complete("a mixture of rounds")
     variance = check_positive(noise_variance, "noise_variance") * spectrum.n_outputs

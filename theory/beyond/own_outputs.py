@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..base.validation import Array, check_choice, check_count, check_nonnegative
+from ..base.validation import Array, check_choice, check_nonnegative, check_rounds
 from ..distillation.distill import distill
 from ..distillation.risk import RiskCurve, risk_curve
 from ..distillation.schedules import OwnOutputs
@@ -116,7 +116,7 @@ def own_outputs(
     """
     spectrum = as_spectrum(spectrum)
     spectrum.require_complete("training on own outputs")
-    check_count(generations, "generations")
+    check_rounds(generations, "generations")
     variance = check_nonnegative(noise_variance, "noise_variance")
     if fresh_noise_variance is not None:
         fresh_noise_variance = check_nonnegative(fresh_noise_variance, "fresh_noise_variance")

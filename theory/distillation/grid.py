@@ -12,9 +12,9 @@ from ..base.validation import (
     Array,
     InputError,
     as_real_array,
-    check_count,
     check_fraction,
     check_normal,
+    check_rounds,
     shown,
 )
 from ..spectra.spectrum import Spectrum, as_spectrum
@@ -99,6 +99,11 @@ def distill_grid(spectrum: Spectrum, epsilons: Any, max_rounds: int | None = Non
             f"every epsilon must be nearer to the targets' mean square, {spectrum.energy / spectrum.n_samples:.3g}: "
             f"its share of that overflows for {epsilons.min():.3g}."
         )
+    if max_rounds is None and spectrum.initial_ratio(float(epsilons.min())) - 1 > MOST_ROUNDS:
+        raise InputError(
+            f"epsilon={epsilons.min():.6g} takes more than {MOST_ROUNDS} rounds to collapse, and they are counted one "
+            "by one. Give max_rounds, or larger epsilons."
+        )
     for epsilon in np.sort(epsilons):  # the smallest asks for most; the others find nothing left to do
         spectrum = settled(spectrum, ToTolerance(epsilon, max_rounds))
     spectrum.check_feasible(float(epsilons.min()))
@@ -128,7 +133,7 @@ def distill_ridge_grid(
     """
     spectrum = as_spectrum(spectrum)
     ridges = _positive_vector(ridges, "ridges")
-    rounds = check_count(rounds, "rounds", least=0)
+    rounds = check_rounds(rounds, least=0)
     alpha = check_fraction(ground_truth_weight, "ground_truth_weight")
     for ridge in np.sort(ridges):
         spectrum = settled(spectrum, FixedRidge(float(ridge), rounds, alpha))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..base.arrays import is_foreign, like, to_host
 from ..base.probabilities import as_array
-from ..base.validation import Array, InputError, as_real_array, check_count
+from ..base.validation import Array, InputError, as_real_array, check_count, check_rounds
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .left_out_run import LeftOutRun
 from .schedules import FixedRidge, GivenWeight
@@ -80,7 +80,7 @@ def leave_one_out(
     """
     spectrum = as_complete(spectrum)
     if rounds is not None:
-        rounds = check_count(rounds, "rounds")
+        rounds = check_rounds(rounds)
     schedule = FixedRidge(ridge, rounds, ground_truth_weight)
     if schedule.chooses and groups is not None:
         raise InputError(
@@ -128,7 +128,7 @@ def left_out_weights(
         ``weights @ targets`` is the prediction; the weight of what is left out is 0.
     """
     spectrum = as_complete(spectrum)
-    schedule = FixedRidge(ridge, check_count(rounds, "rounds"), ground_truth_weight)
+    schedule = FixedRidge(ridge, check_rounds(rounds), ground_truth_weight)
     n = spectrum.n_samples
     check_count(sample, "sample", least=0, most=n - 1)
     run = LeftOutRun(spectrum, np.asarray(schedule.ridge), schedule.weights(spectrum))
@@ -169,7 +169,7 @@ def leave_one_out_errors(
         As `leave_one_out`.
     """
     spectrum = as_complete(spectrum)
-    rounds = check_count(rounds, "rounds")
+    rounds = check_rounds(rounds)
     penalties = as_real_array(ridges, "ridges").astype(np.float64)
     if penalties.ndim != 1 or not len(penalties):
         raise InputError(f"ridges must be a vector of penalties; got shape {penalties.shape}.")

@@ -13,6 +13,9 @@ from ..base.validation import LEAST_INVERTIBLE, Array, InputError
 from ..spectra.bases import DenseBasis
 from ..spectra.spectrum import Spectrum
 
+# What is kept of the rounds' mixtures grows with their square.
+_MOST_ROUNDS = 5_000
+
 
 class LeftOutRun:
     """One run with every sample, or every group of them, left out in turn.
@@ -40,6 +43,10 @@ class LeftOutRun:
     def __init__(
         self, spectrum: Spectrum, ridges: Array, weights: Array | None, *, clip: bool = True
     ) -> None:
+        if len(ridges) > _MOST_ROUNDS:
+            raise InputError(
+                f"rounds must be at most {_MOST_ROUNDS} where samples are left out; got {len(ridges)}."
+            )
         self.spectrum, self.rounds, self.clip = spectrum, len(ridges), clip
         self.chooses = weights is None
         self.weights = np.ones(self.rounds)

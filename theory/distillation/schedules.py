@@ -22,7 +22,9 @@ from ..base.validation import (
     check_fraction,
     check_nonnegative,
     check_positive,
+    check_rounds,
 )
+from ..spectra.memory_cost import Cost, require_memory
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .left_out_run import LeftOutRun
 from .multiplier import MOST_ROUNDS, ToleranceRule, tolerance_rule
@@ -32,6 +34,8 @@ GivenWeight = float | Sequence[float] | Array | Literal["best"]
 
 # What the filters of a run to collapse may need at least, unless the caller bounds it.
 _MOST_BYTES = 8 * 2**30
+# Less than this is not worth asking how much memory is free.
+_NO_MATTER = 2**28
 
 
 class Schedule(Protocol):
@@ -88,6 +92,8 @@ class ToTolerance:
         spectrum.check_feasible(self.epsilon)
         if self.max_rounds is None:
             _check_room(spectrum.initial_ratio(self.epsilon) - 1, len(spectrum.eigenvalues), self.epsilon)
+        else:
+            require_filters(min(self.max_rounds, spectrum.initial_ratio(self.epsilon) - 1), spectrum)
 
     def rule(self, spectrum: Spectrum) -> ToleranceRule:
         """Solve for the penalty of each round."""
@@ -144,7 +150,8 @@ class FixedRidge:
         return 'ground_truth_weight="best"' if self.chooses else None
 
     def check(self, spectrum: Spectrum) -> None:
-        """Any penalty can be run on any spectrum."""
+        """Any penalty can be run on any spectrum, if the rounds' filters fit in memory."""
+        require_filters(float(self.rounds or 0), spectrum)
 
     def weights(self, spectrum: Spectrum) -> Array:
         """Weight of the given targets in every round on a spectrum, (T,)."""
@@ -215,7 +222,8 @@ class OwnOutputs:
             )
 
     def check(self, spectrum: Spectrum) -> None:
-        """Any penalty can be run on any spectrum."""
+        """Any penalty can be run on any spectrum, if the rounds' filters fit in memory."""
+        require_filters(float(self.rounds or 0), spectrum)
 
     def rule(self, spectrum: Spectrum) -> RidgeRule:
         """Take the penalties one after another, with the noise that the targets gain."""
@@ -277,6 +285,14 @@ class Progressive:
         return FlowRule(rate, self.substeps, 1 - np.asarray(self.past_weights))
 
 
+def require_filters(rounds: float, spectrum: Spectrum) -> None:
+    """Refuse a run of at least so many rounds whose filters would not fit in memory."""
+    needed = 8.0 * rounds * len(spectrum.eigenvalues)
+    if needed > _NO_MATTER:
+        what = f"keeping the filters of {rounds:.6g} rounds"
+        require_memory(Cost(what, int(needed), None, 0.0, "Ask for fewer rounds."))
+
+
 def _check_room(least_rounds: float, directions: int, epsilon: float) -> None:
     """Say what counting to collapse would need, where ``r_0 − 1`` rounds are certain and already too many."""
     needed = 8 * directions * least_rounds
@@ -294,7 +310,7 @@ def as_ridges(ridge: Any, rounds: int | None, *, zero: bool = False) -> Array:
         if rounds is None:
             raise InputError("rounds must be given with a single ridge.")
         check = check_nonnegative if zero else check_positive
-        values = np.full(check_count(rounds, "rounds", least=0), check(float(values), "ridge"))
+        values = np.full(check_rounds(rounds, least=0), check(float(values), "ridge"))
     if values.ndim != 1 or (rounds is not None and len(values) != rounds):
         raise InputError(
             f"ridge must be a number, or one penalty a round ({rounds}); got shape {values.shape}."

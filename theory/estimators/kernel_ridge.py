@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
-from ..base.validation import Array, InputError, check_choice, check_count, check_positive
+from ..base.validation import Array, InputError, check_choice, check_positive, check_rounds
 from ..beyond.mixing import Mixing, optimal_mixing
 from ..distillation.distill import distill_to_tolerance, distill_with_ridge
 from ..distillation.risk import estimated_risk
@@ -255,12 +255,12 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
         if self.epsilon is not None and self._weighs_given:
             raise InputError("ground_truth_weight needs a fixed ridge; with epsilon every round has its own.")
         if not isinstance(self.rounds, str):
-            check_count(self.rounds, "rounds")
+            check_rounds(self.rounds)
         elif self.rounds not in ("collapse", "best"):
             raise InputError(
                 f'rounds must be a whole number of at least 1, "collapse" or "best"; got {self.rounds!r}.'
             )
-        check_count(self.mixing_steps, "mixing_steps")
+        check_rounds(self.mixing_steps, "mixing_steps")
         if self.mixing is not None:
             check_choice(self.mixing, "mixing", ("optimal",))
             if self.epsilon is not None or self._weighs_given or self.rounds != 1:
@@ -272,7 +272,7 @@ class SelfDistilledKernelRidge(KernelMixin, MultiOutputMixin, RegressorMixin, Ba
             raise InputError(
                 'rounds="collapse" needs epsilon: with a fixed ridge the fit never becomes zero.'
             )
-        check_count(self.max_rounds, "max_rounds")
+        check_rounds(self.max_rounds, "max_rounds")
         if isinstance(self.ridge, str) and self.ridge != "best":
             raise InputError(f'ridge must be a number above 0, or "best"; got {self.ridge!r}.')
         if self.ridge is not None and not isinstance(self.ridge, str):

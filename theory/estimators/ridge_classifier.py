@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from ..base.arrays import to_host
-from ..base.validation import Array, InputError, check_count, check_positive
+from ..base.validation import Array, InputError, check_positive, check_rounds
 from ..distillation.distill import distill_with_ridge
 from .kernel_mixin import KernelMixin
 from .selection import select_setting
@@ -188,9 +188,9 @@ class SelfDistilledRidgeClassifier(KernelMixin, ClassifierMixin, BaseEstimator):
             if isinstance(value, str) and value != "best":
                 raise InputError(f'{name} must be a number, or "best"; got {value!r}.')
         if not isinstance(self.rounds, str):
-            check_count(self.rounds, "rounds")
+            check_rounds(self.rounds)
         if not isinstance(self.ridge, str):
             check_positive(self.ridge, "ridge")
-        check_count(self.max_rounds, "max_rounds")
+        check_rounds(self.max_rounds, "max_rounds")
 
     classes_: Array

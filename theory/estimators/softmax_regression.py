@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..base.probabilities import as_distributions
-from ..base.validation import Array, InputError, check_count, shown
+from ..base.validation import Array, InputError, check_rounds, shown
 from ..labels.partial_labels import top_two_targets
 from ..softmax.fit import DOUBTFUL, SoftmaxAccuracyWarning, SoftmaxFit
 from ..softmax.regression import SoftmaxRegression
@@ -112,7 +112,7 @@ class SelfDistilledSoftmaxRegression(KernelMixin, ClassifierMixin, BaseEstimator
             If there are fewer than two classes, a row of soft targets is no distribution, or a parameter
             cannot be used.
         """
-        rounds = check_count(self.rounds, "rounds")
+        rounds = check_rounds(self.rounds)
         self._check_kernel()
         columns = getattr(y, "columns", None)
         X, y = self._training_data(X, y, multi_output=True)

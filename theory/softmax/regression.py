@@ -15,11 +15,11 @@ from ..base.validation import (
     Array,
     InputError,
     as_matrix,
-    check_count,
     check_flag,
     check_kind,
     check_nonnegative,
     check_positive,
+    check_rounds,
 )
 from ..spectra.spectrum import Spectrum, as_spectrum
 from .fit import DOUBTFUL, SoftmaxAccuracyWarning, SoftmaxFit
@@ -194,7 +194,7 @@ class SoftmaxRegression:
             One a round; the first is the teacher.
         """
         fits: list[SoftmaxFit] = []
-        for _ in range(check_count(rounds, "rounds", least=1)):
+        for _ in range(check_rounds(rounds)):
             fits.append(
                 self.fit(
                     fits[-1].outputs if fits else targets, fits[-1] if fits else None, tolerance=tolerance
