@@ -1,6 +1,6 @@
 """Faults at random: kill `selfdistill reproduce` again and again, damage what it keeps, and compare what it leaves.
 
-Run it for as long as wanted (it prints what it did, and exits with 1 if anything was wrong)::
+Run it for as long as wanted (it prints what it did, after Ctrl-C too, and exits with 1 if anything was wrong)::
 
     python -m tests.faults 100
 """
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 from .kept import KINDS, damage, differences, move_dates
@@ -149,18 +150,21 @@ def main(times: int, seed: int) -> int:
     with tempfile.TemporaryDirectory() as name:
         faults = Faults(Path(name), random.Random(seed))
         print(f"A run takes {faults.lengths[False]:.1f} s, from what is kept {faults.lengths[True]:.1f} s.")
-        while killed < times:
-            if not faults.kill_one():
-                continue
-            killed += 1
-            if killed % 10 == 0:
-                faults.finish()
-                print(
-                    f"{killed} kills, {time.monotonic() - begun:.0f} s, {len(faults.wrong)} faults",
-                    flush=True,
-                )
-        for number in [2] * max(1, times // 25) + [4] * max(1, times // 50):
-            faults.together(number)
+        # A process that is started in the background passes over Ctrl-C, unless told otherwise.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):
+            while killed < times:
+                if not faults.kill_one():
+                    continue
+                killed += 1
+                if killed % 10 == 0:
+                    faults.finish()
+                    print(
+                        f"{killed} kills, {time.monotonic() - begun:.0f} s, {len(faults.wrong)} faults",
+                        flush=True,
+                    )
+                if killed % 20 == 0 or killed == times:
+                    faults.together(4 if killed % 40 == 0 else 2)
         faults.say()
     print(f"\n{len(faults.wrong)} faults, {time.monotonic() - begun:.0f} s.")
     return 1 if faults.wrong else 0

@@ -23,6 +23,7 @@ PATIENCE = 60.0
 # Python itself writes the functions that a process is in when it is asked by SIGUSR1: nothing of the run is changed.
 START = """
 import faulthandler, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 place = sys.argv.pop(1)
 stream = open(place + ".part", "wb")
 faulthandler.register(signal.SIGUSR1, stream, all_threads=False)
