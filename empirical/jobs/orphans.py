@@ -6,20 +6,22 @@ import os
 import threading
 import time
 
+import psutil
+
 # A process that is killed cannot tell its workers: they look for it so often, in seconds.
 _LOOK_EVERY = 1.0
 
 
-def end_with_parent() -> None:
-    """Have this worker process end as soon as the run that started it is gone.
+def end_with(parent: int) -> None:
+    """Have this worker process end as soon as the run that started it, the process of this number, is gone.
 
     Without this a worker of a killed run would keep its memory for the five minutes that joblib lets it wait for work.
     What it keeps is written whole or not at all, so that it may end at any moment.
     """
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:
-    while os.getppid() == parent:
+    while psutil.pid_exists(parent):
         time.sleep(_LOOK_EVERY)
     os._exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +15,7 @@ import xarray as xr
 from joblib import Parallel, delayed
 
 from .closure import fingerprint
-from .orphans import end_with_parent
+from .orphans import end_with
 from .store import keep, recall
 
 # A process whose memory has grown is replaced by another, which does its jobs: no result is lost.
@@ -109,8 +110,9 @@ def run_jobs(
         delayed(run_job)(function, argument, cache=cache, decided_by=decided_by) for argument in arguments
     )
     try:
-        # A cluster's workers end with their cluster, and its backend passes over the initializer.
-        for result in Parallel(n_jobs=jobs, return_as="generator", initializer=end_with_parent)(work):
+        # A cluster's workers end with their cluster: its backend passes over how processes begin.
+        pool = Parallel(n_jobs=jobs, return_as="generator", initializer=end_with, initargs=(os.getpid(),))
+        for result in pool(work):
             results.append(result)
             if progress:
                 progress(len(results), len(arguments))

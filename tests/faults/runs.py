@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil
 
-ARTEFACTS = ["ground_truth", "mobahi2020.real_data", "jeong2025.minimum_rounds"]
+ARTEFACTS = ["ground_truth", "mobahi2020.real_data"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 TARGETS = ("the run", "all its processes", "a worker")
 # A run that does not end so many seconds after a signal hangs; so does a process that outlives its run as long.
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 # Python itself writes the functions that a process is in when it is asked by SIGUSR1: nothing of the run is changed.
 START = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from selfdistill.empirical.jobs.runner import LostProcessError
 from selfdistill.figures import artefact as artefacts
 from selfdistill.figures.artefact import Artefact, find_artefacts, select_artefacts
 from selfdistill.figures.run import find_obstacles, run_artefacts
@@ -33,6 +34,21 @@ def test_what_has_an_obstacle_is_reported_and_the_others_run():
         (first, "it needs a thing", False),
         (second, "", True),
     ]
+
+
+def test_an_artefact_whose_process_was_ended_is_said_in_a_sentence_and_the_others_run(monkeypatch):
+    first, second = select_artefacts(["near_interpolation", "early_stopping"])
+    whole = Artefact.measure
+
+    def measure(artefact, scale):
+        if artefact == first:
+            raise LostProcessError("something else ended a worker process.")
+        return whole(artefact, scale)
+
+    monkeypatch.setattr(Artefact, "measure", measure)
+    lost, other = run_artefacts([first, second], Scale("smoke"), None)
+    assert (lost.error, lost.claims) == ("something else ended a worker process.", [])
+    assert other.claims
 
 
 def test_no_bundled_artefact_needs_an_optional_package():

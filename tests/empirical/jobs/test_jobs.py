@@ -1,5 +1,11 @@
 """Finished jobs are kept, never computed twice, and survive damage to their files."""
 
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +16,7 @@ import pytest
 import xarray as xr
 
 from selfdistill.empirical.jobs import runner
-from selfdistill.empirical.jobs.runner import run_job, run_jobs
+from selfdistill.empirical.jobs.runner import LostProcessError, run_job, run_jobs
 from selfdistill.empirical.jobs.store import read_dataset, write_dataset
 
 
@@ -24,6 +30,11 @@ def square(config: Config) -> xr.Dataset:
     with Path(config.log).open("a") as log:
         log.write(f"{config.value}\n")
     return xr.Dataset({"square": ("x", np.arange(config.value) ** 2)})
+
+
+def lose_the_process(config: Config) -> xr.Dataset:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return xr.Dataset()
 
 
 def calls(config: Config) -> int:
@@ -116,3 +127,35 @@ def test_units_run_on_a_dask_cluster(tmp_path):
     for config, result in zip(configs, results, strict=True):
         np.testing.assert_array_equal(result["square"], np.arange(config.value) ** 2)
         assert calls(config) == 1
+
+
+def test_a_process_that_is_ended_from_outside_is_said_in_a_sentence(tmp_path):
+    configs = [Config(value, str(tmp_path / "log")) for value in range(3)]
+    with pytest.raises(LostProcessError, match=r"ran out of memory\. What was finished is kept: run again"):
+        run_jobs(lose_the_process, configs, jobs=2)
+    assert [d["square"].size for d in run_jobs(square, configs, jobs=2)] == [0, 1, 2]  # and others run
+
+
+def test_workers_end_with_a_run_that_is_killed(tmp_path):
+    """Also those that had no work yet: a run that is killed cannot tell them."""
+    script = textwrap.dedent(
+        """
+        import os, time
+        import joblib, psutil
+        from selfdistill.empirical.jobs.orphans import end_with
+        work = (joblib.delayed(time.sleep)(s) for s in (0, 60))
+        pool = joblib.Parallel(n_jobs=2, return_as="generator", initializer=end_with, initargs=(os.getpid(),))
+        next(iter(pool(work)))
+        family = psutil.Process().children(recursive=True)
+        print(*(child.pid for child in family), flush=True)
+        time.sleep(60)
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as run:
+        family = [int(number) for number in run.stdout.readline().split()]
+        assert len(family) >= 2
+        run.kill()
+    until = time.monotonic() + 20
+    while any(map(psutil.pid_exists, family)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [number for number in family if psutil.pid_exists(number)]
