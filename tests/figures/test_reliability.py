@@ -107,6 +107,29 @@ def test_two_runs_in_one_folder_do_not_disturb_each_other(tmp_path, clean):
     assert not temporary_files(tmp_path)
 
 
+CLOCK = """
+import random, time
+clock = time.time
+time.time = lambda: clock() + random.uniform(-3e8, 3e8)
+time.time_ns = lambda: int(1e9 * time.time())
+"""
+
+
+def test_a_clock_that_jumps_changes_nothing(tmp_path, clean, rng):
+    """In a run every look at the clock finds it up to ten years off; then all files are from the past or the future."""
+    first = reproduce(tmp_path, "--jobs", "2", before=CLOCK)
+    assert first.wait() == 0, first.said
+    assert claims(tmp_path) == clean[0]
+    kept = {path: path.stat().st_ino for path in (tmp_path / "out" / ".cache").rglob("*.nc")}
+    assert kept
+    for path in (tmp_path / "out").rglob("*"):
+        date = time.time() + rng.uniform(-20, 20) * 3e7
+        os.utime(path, (date, date))
+    assert reproduce(tmp_path, "--jobs", "2").wait() == 0
+    assert claims(tmp_path) == clean[0]
+    assert {path: path.stat().st_ino for path in kept} == kept  # recalled, and not measured again
+
+
 def garble(path):
     path.write_bytes(b"\x00garbage" * 40)
 

@@ -215,3 +215,32 @@ def test_teachers_answer_in_evaluation_mode_whatever_the_mode_of_the_loss(data):
 def test_mistakes_are_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (), (1,), (3,), (1, 4)])
+@pytest.mark.parametrize("generation", [0, 1])
+def test_modules_never_broadcast_labels(shape, generation):
+    """Neither in the first generation, where the loss is cross-entropy alone, nor after it."""
+    born = loss_modules.BornAgainLoss()
+    for _ in range(generation):
+        born.next_generation(nn.Linear(5, 3))
+    labels = torch.zeros(shape, dtype=torch.long)
+    with pytest.raises(InputError, match="one entry a sample"):
+        born(torch.zeros(4, 3), labels, torch.zeros(4, 5))
+    with pytest.raises(InputError, match="one entry a sample"):
+        loss_modules.LabelSmoothingLoss(0.1)(torch.zeros(4, 3), labels)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.bool, torch.int16, "array", "list"])
+def test_samples_are_numbered_in_any_type(kind):
+    """To torch itself an index of bytes or of truth values is a mask."""
+    x, labels = torch.tensor([[1.0, 0, 0], [0, 2.0, 0]]), torch.tensor([0, 1])
+    numbers = torch.tensor([1, 0])
+    given = {"array": numbers.numpy(), "list": numbers.tolist()}.get(kind)
+    given = numbers.to(kind) if given is None else given
+    kept = []
+    for index in (numbers, given):
+        loss = loss_modules.ProgressiveLoss(4, 3, 2)
+        loss(x, labels, index, 0)
+        kept.append(loss(x.flip(1), labels, index, 1))
+    assert kept[0] == kept[1]

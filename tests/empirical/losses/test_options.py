@@ -143,6 +143,15 @@ def test_labels_of_any_integer_type(case, dtype):
     torch.testing.assert_close(narrow, case.function(logits, batch))
 
 
+@each_labelled_loss
+def test_the_last_labels_of_a_narrow_type_are_labels(case):
+    """256 classes, the last of which is 255: the largest number that eight bits hold."""
+    logits, batch = make_batch(8, 256, dtype=torch.float32)
+    batch["labels"] = torch.arange(248, 256)
+    narrow = case.function(logits, batch | {"labels": batch["labels"].to(torch.uint8)})
+    torch.testing.assert_close(narrow, case.function(logits, batch))
+
+
 def test_labels_may_be_arrays_and_lists():
     logits, batch = make_batch(4, 5)
     whole = losses.label_smoothing_loss(logits, batch["labels"], 0.1)
@@ -161,11 +170,13 @@ def test_labels_are_never_broadcast(case, shape):
         case.function(logits, batch | {"labels": torch.zeros(shape, dtype=torch.long)})
 
 
-def test_labels_of_a_sequence_are_not_those_of_its_sentences():
+@each_labelled_loss
+def test_labels_of_a_sequence_are_not_those_of_its_sentences(case):
     logits, batch = make_batch(12, 5)
+    inner = shaped(batch, (3, 4))
     for labels in (batch["labels"][:4], batch["labels"][:3]):
         with pytest.raises(InputError, match=r"one entry a sample, \(3, 4\)"):
-            losses.label_smoothing_loss(logits.reshape(3, 4, 5), labels, 0.1)
+            case.function(logits.reshape(3, 4, 5), inner | {"labels": labels})
 
 
 @each_loss

@@ -162,3 +162,19 @@ def test_no_more_processes_are_started_than_the_machine_has_room_for():
     done = selfdistill("verify", "near_interpolation", "--jobs", "6400")
     assert done.returncode == 0, done.stderr
     assert "--jobs 6400: this machine has cores and free memory for" in " ".join(done.stderr.split())
+
+
+def test_an_interruption_while_python_imports_is_quiet(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == "selfdistill.figures.cli.app":
+                raise KeyboardInterrupt
+
+    from selfdistill.figures.cli import entry
+
+    monkeypatch.delitem(sys.modules, "selfdistill.figures.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")

@@ -40,6 +40,12 @@ def test_products_answer_like_the_factorisation(file, kind, monkeypatch):
     assert few["cost"]["products_made"] < 60
     assert few["cost"]["estimated_error"] < 1e-8
     assert any("whole spectrum is not known" in note for note in few["notes"])
+    assert few["condition_number"] is None  # unknown is not infinite
+    assert few["bounds"]["paper_lower"] is None
+    assert 0 < few["condition_number_bounds"][0] <= float(whole["condition_number"])
+    arguments = ["rounds", file, "--target", "y", "--epsilon", "0.15", "--gamma", "0.5"]
+    table = " ".join(CliRunner().invoke(app, arguments).stdout.split())
+    assert "condition number, κ not known; at least" in table
     for a, b in zip(few["rounds"], whole["rounds"], strict=True):
         assert a["multiplier"] == pytest.approx(b["multiplier"], rel=1e-7)
         assert a["sparsity_index"] is None

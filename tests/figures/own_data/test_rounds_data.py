@@ -192,16 +192,17 @@ def test_kept_tiles_answer_like_the_stored_gram(rows, csv, monkeypatch):
     assert few["condition_number_bounds"][0] > 0
 
 
-def test_an_interruption_ends_a_factorisation_at_once_and_says_so(tmp_path):
-    """Eigenvalues of 5,000 samples are one call of LAPACK, which does not look at signals."""
+@pytest.mark.parametrize(("samples", "path"), [(5_000, "factorised gram"), (1_000_000, "kernel in tiles")])
+def test_an_interruption_ends_long_work_at_once_and_says_so(tmp_path, samples, path):
+    """Eigenvalues of 5,000 samples are one call of LAPACK, a product of a million takes hours of tiles in threads."""
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "d.npy", rng.normal(size=(5000, 3)))
+    np.save(tmp_path / "d.npy", rng.normal(size=(samples, 3)))
     command = [sys.executable, "-m", "selfdistill.figures", "rounds", str(tmp_path / "d.npy"), "--target", "2",
                "--epsilon", "0.5", "--json"]  # fmt: skip
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     ) as run:
-        assert "Expecting factorised gram: about" in run.stderr.readline()
+        assert f"Expecting {path}: about" in run.stderr.readline()
         time.sleep(0.5)
         run.send_signal(signal.SIGTERM)
         start = time.monotonic()
@@ -209,7 +210,7 @@ def test_an_interruption_ends_a_factorisation_at_once_and_says_so(tmp_path):
     assert time.monotonic() - start < 10
     assert (run.returncode, out) == (130, "")
     assert "interrupted after" in err
-    assert "while distilling by factorised gram. Nothing was written." in err
+    assert f"while distilling by {path}. Nothing was written." in err
 
 
 def test_an_interruption_stops_tiles(monkeypatch):

@@ -87,6 +87,16 @@ def test_accuracy_is_decided_by_signs(t, **case):
         assert (model.accuracy(corruption, t) == 1) == (exact > 0)
 
 
+@pytest.mark.parametrize(("ridge", "rate"), [(1e-6, 0.1), (1e-6, 0.49), (1e-5, 0.4)])
+def test_the_last_round_may_be_millions_ahead(ridge, rate):
+    """No sample is right for the first thousands of rounds; the margin is asked for in a hundred digits."""
+    model, noise = ClusteredFeatures(2, 2, 0.9, 0.0, ridge), corruption_matrix("symmetric", 2, rate)
+    first, last = model.minimum_rounds(noise), model.last_round(noise)
+    assert 1000 < first < 10**5 < last
+    assert margin(model, noise, int(first) - 1) <= 0 < margin(model, noise, int(first))
+    assert margin(model, noise, int(last)) > 2.0**-52 >= margin(model, noise, int(last) + 1)
+
+
 def test_outputs_that_are_all_but_uniform_keep_their_order():
     """Outputs are 1/9 to the last digit, and the margins still decide."""
     model = ClusteredFeatures(9, 20, 0.04, 0, 70)

@@ -1,5 +1,7 @@
 """Rounds to collapse against the recursion, over spectra of fourteen decades (M5-M8)."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,10 +10,18 @@ from hypothesis import strategies as st
 from selfdistill.theory import (
     InfeasibleToleranceError,
     InputError,
+    SelfDistilledKernelRidge,
+    SoftmaxRegression,
     Spectrum,
+    TooLargeError,
     collapse_bounds,
     collapse_rounds_grid,
+    distill_grid,
+    distill_ridge_grid,
     distill_to_tolerance,
+    distill_with_ridge,
+    leave_one_out,
+    optimal_mixing,
 )
 from selfdistill.theory.distillation import collapse
 from selfdistill.theory.distillation.collapse import (
@@ -165,9 +175,62 @@ def test_at_the_tolerance_counts_and_bounds_agree(size, eigenvalue, seed):
     assert collapse_rounds_grid(spectrum.eigenvalues, z, 1.0) == 0
 
 
-@pytest.mark.parametrize("scale", [1e-150, 1e150])
+@pytest.mark.parametrize("scale", [1e-150, 1e150, 1e152])
 def test_extreme_scales_change_nothing_but_the_scale(scale):
     z = np.array([1.0, 2.0, 3.0])
     here = collapse_bounds(Spectrum.from_eigenvalues([1.0, 2.0, 4.0], z), 0.1).exact
     there = collapse_bounds(Spectrum.from_eigenvalues([1.0, 2.0, 4.0], scale * z), 0.1 * scale**2).exact
     assert here == there > 1
+
+
+@pytest.mark.parametrize("ratio", [1001.0, 2000.0])
+def test_the_upper_bound_of_many_rounds_is_not_the_square_of_the_ratio(ratio):
+    """Equal eigenvalues take exactly r_0 − 1 rounds; ⌈r_0² − 1⌉ would be a million."""
+    _, lower, upper = rounds_bounds(Spectrum.from_eigenvalues(np.ones(4), np.ones(4)), 1 / ratio**2)
+    assert lower == pytest.approx(ratio - 1)
+    assert ratio - 1 <= upper <= 1.01 * ratio
+
+
+@pytest.mark.parametrize("epsilon", [1e-24, 1e-14])
+def test_more_rounds_than_can_be_made_are_refused_at_once(epsilon):
+    spectrum = Spectrum.from_gram(np.diag([1.0, 2.0, 5.0]), [1.0, 2.0, 3.0])
+    for call in (
+        lambda: distill_to_tolerance(spectrum, epsilon),
+        lambda: distill_grid(spectrum, [0.1, epsilon]),
+        lambda: SelfDistilledKernelRidge(epsilon=epsilon, rounds="collapse").fit(np.eye(3), [1.0, 2.0, 3.0]),
+    ):
+        start = time.process_time()
+        with pytest.raises(InputError, match=r"rounds to collapse.* Give max_rounds"):
+            call()
+        assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s, t: distill_with_ridge(s, 0.1, t),
+        lambda s, t: distill_ridge_grid(s, [0.1, 0.2], t),
+        lambda s, t: leave_one_out(s, 0.1, t),
+        lambda s, t: optimal_mixing(s, 0.1, t),
+        lambda s, t: SoftmaxRegression.from_gram(np.eye(3), 0.1).distill(np.eye(3), t),
+    ],
+)
+def test_rounds_that_were_never_meant_are_refused_before_any_is_made(call):
+    with pytest.raises(InputError, match=r"must be a whole number between \d and 100000; got 1000000000000"):
+        call(Spectrum.from_gram(np.eye(3), [1.0, 2.0, 3.0]), 10**12)
+
+
+def test_filters_that_do_not_fit_are_refused_before_any_round(monkeypatch):
+    monkeypatch.setattr("selfdistill.theory.spectra.memory_cost.available_memory", lambda: 2**28)
+    spectrum = Spectrum.from_eigenvalues(np.linspace(1, 2, 1000), np.ones(1000))
+    for call in (
+        lambda: distill_with_ridge(spectrum, 0.1, 90_000),
+        lambda: distill_to_tolerance(spectrum, 1e-10, 80_000),
+    ):
+        with pytest.raises(
+            TooLargeError, match=r"keeping the filters of .* rounds needs about .* Ask for fewer"
+        ):
+            call()
+    assert distill_to_tolerance(
+        spectrum, 0.3, 10**9
+    ).collapsed  # as many as allowed are not as many as needed

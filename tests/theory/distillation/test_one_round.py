@@ -1,5 +1,6 @@
 """M13 and M20: the one-round kernel against scikit-learn, and the bound against fresh samples."""
 
+import mpmath
 import numpy as np
 import pytest
 from sklearn.kernel_ridge import KernelRidge
@@ -9,6 +10,7 @@ from selfdistill.theory import (
     InputError,
     Spectrum,
     distill_to_tolerance,
+    distill_with_ridge,
     generalization_bound,
     one_round_kernel,
 )
@@ -68,3 +70,22 @@ def test_bound_names_what_it_assumes():
         generalization_bound(two, 1)
     with pytest.raises(InputError, match="at least 1"):
         one_round_kernel(run, 0)
+
+
+@pytest.mark.parametrize("small", [1e-17, 1e-12, 1e-3])
+def test_what_is_left_of_a_filter_next_to_one_keeps_its_digits(small):
+    """1 − B of the large direction is 1e-17 and less, which no subtraction from 1 leaves: in sixty digits."""
+    run = distill_to_tolerance(Spectrum.from_eigenvalues([small, 1.0], [1.0, 3.0]), 0.51, 2)
+    for t in range(1, run.rounds + 1):
+        with mpmath.workdps(60):
+            trace = mpmath.mpf(0)
+            for d in (mpmath.mpf(small), mpmath.mpf(1)):
+                kept = mpmath.fprod(d / (d + mpmath.mpf(float(c))) for c in run.multipliers[:t])
+                trace += 2 * mpmath.mpf(float(run.multipliers[0])) * kept / (1 - kept)
+        assert one_round_kernel(run, t).trace == pytest.approx(float(trace), rel=1e-12)
+
+
+@pytest.mark.parametrize("ridge", [1e-17, 1e-12])
+def test_the_kernel_of_a_ridge_below_rounding_is_the_kernel_itself(ridge):
+    run = distill_with_ridge(Spectrum.from_eigenvalues([1e-17, 1.0], [1.0, 1.0]), ridge, 1)
+    assert one_round_kernel(run, 1).trace == pytest.approx(2.0, rel=1e-12)

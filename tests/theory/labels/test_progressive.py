@@ -1,5 +1,6 @@
 """K2, K3, K5: identities by SymPy, the trajectory against an ODE solver and plain gradient descent."""
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
@@ -128,3 +129,28 @@ def test_slower_than_plain_flow_but_towards_the_same_labels(problem):
 def test_bad_input_is_named(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+@pytest.mark.parametrize("step", [1e-14, 1e-9, 1e-3])
+@pytest.mark.parametrize("substeps", [None, 3])
+def test_small_steps_keep_their_digits(problem, step, substeps):
+    """1 − exp(−2dΔ) of a step of 1e-14 has two digits if the exponential is formed first: in fifty digits."""
+    gram, y, _ = problem
+    spectrum = Spectrum.from_gram(gram, y)
+    run = progressive_trajectory(spectrum, [0.0, 0.4], step, substeps)
+    exact = []
+    with mpmath.workdps(50):
+        for d in spectrum.eigenvalues:
+            rate = 2 * mpmath.mpf(float(d)) * mpmath.mpf(step)
+            decay = mpmath.exp(-rate) if substeps is None else (1 - rate / substeps) ** substeps
+            b = mpmath.mpf(0)
+            for past in (0.0, 0.4):
+                target = 1 - mpmath.mpf(past) + mpmath.mpf(past) * b
+                b = target + decay * (b - target)
+            exact.append(float(b))
+    np.testing.assert_allclose(run.filters[-1], exact, rtol=1e-12)
+    vectors = spectrum.basis.expand(np.eye(15))
+    weights = np.array(exact) / (15 * spectrum.eigenvalues)
+    np.testing.assert_allclose(
+        run.dual(2), vectors @ (weights[:, None] * (vectors.T @ y)), rtol=1e-7, atol=1e-7 * step
+    )

@@ -154,3 +154,21 @@ def test_a_file_is_cut_and_stays_on_disk(tmp_path, monkeypatch):
     np.testing.assert_allclose(spectrum.eigenvalues, exact.eigenvalues[-5:], rtol=1e-12)
     with pytest.raises(InputError, match="NaN or infinite"):
         Spectrum.from_chunks(np.where(features > 2, np.inf, features), y)
+
+
+@pytest.mark.parametrize("decades", [5, 6, 7, 8])
+def test_singular_values_of_many_decades_lose_nothing(rng, decades):
+    """Against a general least-squares solver: in sums of squares the small ones would be rounding."""
+    n, p = 300, 12
+    q = np.linalg.qr(rng.normal(size=(n, p)))[0]
+    features = q * np.geomspace(1, 10.0**-decades, p) @ np.linalg.qr(rng.normal(size=(p, p)))[0].T
+    y = q @ rng.normal(size=p) + 0.05 * rng.normal(size=n)
+    left = y - q @ (q.T @ y)
+    spectrum = Spectrum.from_chunks(np.split(features, [80, 200]), y)
+    assert spectrum.null_energy == pytest.approx(left @ left, rel=1e-8)
+    epsilon = (left @ left + 0.01 * (y @ y)) / n
+    run = distill_to_tolerance(spectrum, epsilon, 2)
+    assert np.mean((run.fitted(1) - y) ** 2) == pytest.approx(epsilon, rel=1e-7)
+    stacked = np.vstack([features, np.sqrt(n * run.multipliers[0]) * np.eye(p)])
+    weights = np.linalg.lstsq(stacked, np.append(y, np.zeros(p)), rcond=None)[0]
+    np.testing.assert_allclose(run.fitted(1), features @ weights, atol=1e-6 * np.abs(y).max())

@@ -23,6 +23,7 @@ from selfdistill.theory import (
     distill_ridge_grid,
     distill_to_tolerance,
     distill_with_ridge,
+    progressive_trajectory,
 )
 
 N = 300
@@ -245,6 +246,28 @@ def test_targets_below_the_tolerance_are_collapsed_from_the_start():
     _, gram, y = problem(10)
     run = distill_to_tolerance(Spectrum.krylov(gram, y), 2 * np.mean(y**2))
     assert (run.rounds, run.collapsed) == (0, True)
+
+
+@pytest.mark.parametrize("targets", [np.zeros(5), np.zeros((5, 2))])
+def test_targets_of_zero_answer_as_on_the_factorisation(targets):
+    """No product is made, and every fit is zero."""
+    gram = np.eye(5) + 1
+    krylov, dense = Spectrum.krylov(gram, targets), Spectrum.from_gram(gram, targets)
+    for run in (
+        lambda s: distill_with_ridge(s, 0.1, 2),
+        lambda s: distill_with_ridge(s, 0.1, 2, 0.3),
+        lambda s: distill_to_tolerance(s, 0.1),
+        lambda s: progressive_trajectory(s, [0.1, 0.2], 1.0),
+    ):
+        here, there = run(krylov), run(dense)
+        assert (here.rounds, here.collapsed) == (there.rounds, there.collapsed)
+        np.testing.assert_array_equal(here.target_norms, there.target_norms)
+        np.testing.assert_array_equal(here.fitted(here.rounds), there.fitted(there.rounds))
+    np.testing.assert_array_equal(distill_grid(krylov, [0.1, 0.2]).rounds, [0, 0])
+    assert collapse_bounds(krylov, 0.1).exact == 0
+    other = distill_to_tolerance(krylov.with_targets(np.arange(5.0)), 0.1)
+    expected = distill_to_tolerance(dense.with_targets(np.arange(5.0)), 0.1)
+    np.testing.assert_allclose(other.multipliers, expected.multipliers, rtol=1e-8)
 
 
 @pytest.mark.parametrize("as_callable", [False, True])
