@@ -123,10 +123,11 @@ def test_the_layout_that_the_readme_shows_is_true():
         assert set(re.split(r"[ ,]+", rooms)) == there
 
 
-def test_every_promise_has_its_test():
+@pytest.mark.parametrize(("page", "least"), [("promises", 40), ("inputs", 60)])
+def test_every_promise_has_its_test(page, least):
     named = re.findall(
-        r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+        r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     )
-    assert len(named) > 10
+    assert len(named) > least
     for path, test in named:
         assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{test}"
