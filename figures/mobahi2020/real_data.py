@@ -101,9 +101,9 @@ def claims(data: xr.Dataset) -> list[Claim]:
         fall, rise = fall_and_rise(data.sel(data=name))
         result += [
             Claim.from_samples("M19", f"{name}: test error falls from round 1 to the chosen round (by more than 0).",
-                               fall, relation="≥", source=source, note="kernel"),
+                               fall, relation="≥", source=source),
             Claim.from_samples("M19", f"{name}: test error rises from the chosen round to the last (by more than 0).",
-                               rise, relation="≥", source=source, note="kernel"),
+                               rise, relation="≥", source=source),
         ]  # fmt: skip
     return result
 
