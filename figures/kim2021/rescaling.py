@@ -138,6 +138,10 @@ def draw(data: xr.Dataset) -> Figure:
     legend_below(factor)
     for i, name in enumerate(data["schedule"].values):
         schedules.plot(data["epoch"], data["weight"][i], color=COLOURS[i], label=str(name))
-    schedules.set(xlabel="epoch t of 100", ylabel="weight α_t of the past", title="Schedules to α_T = 0.8")
+    schedules.set(
+        xlabel="epoch t of 100",
+        ylabel=r"weight $\alpha_t$ of the past",
+        title=r"Schedules to $\alpha_T$ = 0.8",
+    )
     legend_below(schedules)
     return figure

@@ -87,7 +87,7 @@ def draw(data: xr.Dataset) -> Figure:
             band(panel, finals, table, color=COLOURS[i], marker="o", markersize=3, label=name)
         panel.axhline(float(data[metric].sel(student=f"{CE}, tuned").mean()), color=BOUND, linestyle="--",
                       label="cross-entropy, tuned weight decay")  # fmt: skip
-        panel.set(xlabel="final weight α_T of the past", ylabel=label)
+        panel.set(xlabel=r"final weight $\alpha_T$ of the past", ylabel=label)
         _leave_out_the_peak(panel, data[metric])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
