@@ -19,7 +19,7 @@ from .block_lanczos import KrylovSpace
 
 # Rounding of an entry of the projection: so many times what is seen, and at least so many units of the precision
 # times the largest eigenvalue; and of a target, in units of the precision.
-_SEEN, _LEAST, _STARTING = 8.0, 1.0, 4.0
+_SEEN, _LEAST, _STARTING = 12.0, 2.0, 8.0
 
 
 @dataclass(frozen=True, eq=False)
