@@ -252,6 +252,9 @@ def main() -> None:
 
     def interrupt(number: int, _frame: object) -> None:
         interruptions.append(number)
+        orphans = sys.modules.get("selfdistill.empirical.jobs.orphans")
+        if orphans is not None:  # else no worker was started
+            orphans.end_workers()
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -258,3 +258,25 @@ def test_a_bomb_goes_off_if_it_is_unpickled(tmp_path):
     """So the tests above could fail."""
     pickle.loads(pickle.dumps(Bomb(tmp_path / "mark")))
     assert (tmp_path / "mark").exists()
+
+
+def test_an_interruption_while_a_worker_starts_prints_no_traceback(tmp_path):
+    """Started, and not yet known to the pool: a worker that finds its run gone would print one of its own."""
+    slow = """
+        import time
+        from joblib.externals.loky.backend.popen_loky_posix import Popen
+        launch = Popen._launch
+        def launched(self, process):
+            launch(self, process)
+            print("a worker starts", flush=True)
+            time.sleep(60)
+        Popen._launch = launched
+        """
+    command = reproduce(tmp_path, "--jobs", "2", artefacts=["mobahi2020.real_data"], before=slow)
+    while command.process.is_alive() and not (command.log.exists() and "worker starts" in command.said):
+        time.sleep(0.01)
+    os.kill(command.process.pid, signal.SIGTERM)
+    assert command.wait() == 130
+    time.sleep(1)  # for the worker to say something
+    assert "interrupted after 0 of 1 artefacts" in command.said
+    assert "Traceback" not in command.said
