@@ -38,6 +38,7 @@ from .problem import GRAM, LABELS, LOGITS, P, X, Y, clusters, spectrum
         lambda: losses.log_probabilities(torch.tensor(LOGITS).float(), 1e-50),
         lambda: SelfDistilledKernelRidge(ridge=np.ones(2)).fit(X, Y),
         lambda: SelfDistilledKernelRidge(gamma="best").fit(1e299 * X, Y),
+        lambda: SelfDistilledKernelRidge(kernel="poly", degree=300).fit(X, Y).predict(1e3 * X),
         lambda: losses.label_smoothing_loss(
             torch.tensor(LOGITS), torch.tensor(LABELS), 0.1, ignore_index="a"
         ),
@@ -46,6 +47,12 @@ from .problem import GRAM, LABELS, LOGITS, P, X, Y, clusters, spectrum
 def test_what_cannot_be_answered_is_refused(call):
     with np.errstate(all="ignore"), pytest.raises(InputError):
         call()
+
+
+def test_points_infinitely_far_in_units_of_the_kernel_have_nothing_in_common():
+    model = SelfDistilledKernelRidge(gamma=5e199).fit(X, Y)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(model.predict(1e100 * (1 + X)), 0 * Y)
 
 
 def test_a_ratio_next_to_one_takes_one_round():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics.pairwise import pairwise_kernels
 
-from ..base.validation import Array, check_squarable
+from ..base.validation import Array, InputError, check_squarable, shown
 
 # Kernels of differences: the same wherever the origin lies.
 TRANSLATION_INVARIANT = ("rbf", "laplacian")
@@ -19,6 +19,11 @@ def kernel_values(x: Array, z: Array, kernel: Any, **options: Any) -> Array:
     Distances are differences of large numbers where the mean of the points dwarfs their spread (coordinates of a
     map, years, pressures). A kernel of differences is therefore taken of points less the mean of `z`, which is the
     same kernel with all its digits.
+
+    Raises
+    ------
+    InputError
+        If a value is beyond all numbers.
     """
     if isinstance(kernel, str):
         check_sizes(x)
@@ -26,7 +31,15 @@ def kernel_values(x: Array, z: Array, kernel: Any, **options: Any) -> Array:
     if isinstance(kernel, str) and kernel in TRANSLATION_INVARIANT:
         centre = z.mean(axis=0)
         x, z = x - centre, z - centre
-    values: Array = pairwise_kernels(x, z, metric=kernel, **options)
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # an exponent of −∞ is a value of 0; else refused below
+        values: Array = pairwise_kernels(x, z, metric=kernel, **options)
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"the kernel {shown(kernel)} has infinite or NaN values on these points. Scale the features, or choose a "
+            "smaller coefficient or degree."
+        )
     return values
 
 
