@@ -15,6 +15,7 @@ import xarray as xr
 from joblib import Parallel, delayed
 
 from .closure import fingerprint
+from .keys import key_of
 from .orphans import end_with
 from .store import keep, recall
 
@@ -66,7 +67,7 @@ def run_job(
         return function(argument)
     decided_by = _fingerprint(function, [argument]) if decided_by is None else decided_by
     name = f"{function.__module__}.{function.__qualname__}"
-    folder = cache / name / joblib.hash((argument if key is None else key, decided_by))
+    folder = cache / name / key_of((argument if key is None else key, decided_by))
     result = recall(folder)
     if result is None:
         result = function(argument)
