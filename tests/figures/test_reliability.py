@@ -280,3 +280,20 @@ def test_an_interruption_while_a_worker_starts_prints_no_traceback(tmp_path):
     time.sleep(1)  # for the worker to say something
     assert "interrupted after 0 of 1 artefacts" in command.said
     assert "Traceback" not in command.said
+
+
+def test_an_interruption_while_python_ends_prints_no_traceback(tmp_path):
+    slow = """
+        import atexit, threading, time
+        def last():
+            print("Python ends", flush=True)
+            time.sleep(60)
+        threading._register_atexit(last)
+        """
+    command = reproduce(tmp_path, artefacts=["ground_truth"], before=slow)
+    while command.process.is_alive() and not (command.log.exists() and "Python ends" in command.said):
+        time.sleep(0.01)
+    os.kill(command.process.pid, signal.SIGTERM)
+    assert command.wait() == 130
+    assert "Traceback" not in command.said
+    assert claims(tmp_path)
