@@ -8,10 +8,8 @@ import errno
 import importlib
 import io
 import json
-import os
 import signal
 import sys
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -274,12 +272,6 @@ def main() -> None:
     except (ValueError, OSError) as error:
         errors.print(f"[red]error:[/] {escape(explain(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    finally:
-        # What Python does at its end would print a traceback of an interruption; there is nothing left to keep.
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: os._exit(130))
 
 
 def explain(error: ValueError | OSError) -> str:

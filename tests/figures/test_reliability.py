@@ -32,7 +32,7 @@ log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 os.dup2(log, 1)
 os.dup2(log, 2)
 {before}
-from selfdistill.figures.cli.app import main
+from selfdistill.figures.cli.entry import main
 sys.argv = ["selfdistill", *{arguments!r}]
 main()
 """

@@ -1,4 +1,4 @@
-"""The Krylov path against the full factorisation, and its estimate of the error against the error."""
+"""The Krylov path against the full factorisation, whatever its products come from."""
 
 from __future__ import annotations
 
@@ -26,60 +26,7 @@ from selfdistill.theory import (
     progressive_trajectory,
 )
 
-N = 300
-
-
-def problem(seed, n=N, gamma=0.3, outputs=None, noise=0.3):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((n, 3))
-    shape = (n,) if outputs is None else (n, outputs)
-    signal = np.sin(x[:, 0]) + x[:, 1] * x[:, 2]
-    y = (signal if outputs is None else signal[:, None]) + noise * rng.standard_normal(shape)
-    return x, rbf_kernel(x, gamma=gamma), y
-
-
-def errors(run, exact):
-    """True errors of a run in the measures of KrylovError."""
-    assert run.rounds == exact.rounds
-    size = np.linalg.norm(exact.fitted(0))
-    return (
-        np.abs(run.multipliers / exact.multipliers - 1).max(),
-        np.abs(run.target_norms / exact.target_norms - 1).max(),
-        max(np.linalg.norm(run.fitted(t) - exact.fitted(t)) / size for t in range(1, run.rounds + 1)),
-    )
-
-
-@pytest.mark.parametrize("seed", [0, 2])
-@pytest.mark.parametrize("tolerance", [1e-4, 1e-8])
-@pytest.mark.parametrize("schedule", ["tolerance", "ridge", "ground truth"])
-def test_the_estimate_is_honest_and_reached(seed, tolerance, schedule):
-    _, gram, y = problem(seed, gamma=10.0 ** (seed - 2.0))
-    dense, krylov = Spectrum.from_gram(gram, y), Spectrum.krylov(gram, y, tolerance=tolerance)
-    d, v = np.linalg.eigh(gram / N)
-    uncut = Spectrum.from_eigenvalues(np.maximum(d, 0), v.T @ y)
-    for level in (0.5, 0.1):
-        if schedule == "tolerance":
-            runs = [distill_to_tolerance(s, level * np.mean(y**2)) for s in (krylov, dense, uncut)]
-        else:
-            weight = 0.3 if schedule == "ground truth" else 0.0
-            runs = [distill_with_ridge(s, level / 100, 5, weight) for s in (krylov, dense, uncut)]
-        run, exact, whole = runs
-        estimate = run.spectrum.error
-        assert estimate.largest <= tolerance
-        c, norms, fitted = errors(run, exact)
-        # The dense run's own rounding is not the Krylov path's error, nor are the eigenvalues that it cuts off.
-        assert c <= estimate.multipliers + 1e-11 + np.abs(exact.multipliers / whole.multipliers - 1).max()
-        assert norms <= estimate.norms + 1e-11
-        assert fitted <= estimate.fitted + 1e-11
-
-
-def test_the_estimate_is_not_idle():
-    """The estimated error of the fitted values is within a factor 100 of the true one."""
-    _, gram, y = problem(0)
-    epsilon = 0.2 * np.mean(y**2)
-    run = distill_to_tolerance(Spectrum.krylov(gram, y, tolerance=1e-5), epsilon)
-    fitted = errors(run, distill_to_tolerance(Spectrum.from_gram(gram, y), epsilon))[2]
-    assert run.spectrum.error.fitted < 100 * fitted
+from .krylov_cases import N, errors, problem
 
 
 def test_a_few_products_serve_all_rounds():
@@ -321,47 +268,6 @@ def test_it_stays_quiet_where_all_is_well():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         distill_to_tolerance(Spectrum.krylov(gram, y), 0.3 * np.mean(y**2))
-
-
-def random_problem(rng):
-    """A gram with clusters, outliers, low rank or smooth decay, one to three outputs, and a setting to run."""
-    n, outputs = int(rng.integers(40, 120)), int(rng.choice([1, 1, 3]))
-    kind = rng.choice(["rbf", "low rank", "outliers", "clusters"])
-    if kind == "rbf":
-        gram = rbf_kernel(rng.standard_normal((n, 3)), gamma=10 ** rng.uniform(-2, 1))
-    elif kind == "low rank":
-        features = rng.standard_normal((n, int(rng.integers(2, 20))))
-        gram = features @ features.T
-    else:
-        q, _ = np.linalg.qr(rng.standard_normal((n, n)))
-        d = np.r_[10 ** rng.uniform(0, 4, 3), 10 ** rng.uniform(-6, 0, n - 3)]
-        if kind == "clusters":
-            d = np.resize(10 ** rng.uniform(-4, 0, 4), n) * (1 + 1e-6 * rng.random(n))
-        gram = (q * d) @ q.T
-        gram = (gram + gram.T) / 2
-    y = gram @ rng.standard_normal((n, outputs)) / n + 0.1 * rng.standard_normal((n, outputs))
-    return gram, y[:, 0] if outputs == 1 else y
-
-
-@pytest.mark.filterwarnings("ignore::selfdistill.theory.KrylovAccuracyWarning")
-@pytest.mark.parametrize("seed", range(6))
-def test_estimates_are_honest_on_random_problems(seed):
-    """No true error is above its estimate by more than the factorisation's own rounding."""
-    rng = np.random.default_rng([seed, 41])
-    for _ in range(12):
-        gram, y = random_problem(rng)
-        dense = Spectrum.from_gram(gram, y)
-        krylov = Spectrum.krylov(gram, y, tolerance=10 ** rng.uniform(-8, -3))
-        if rng.random() < 0.5:
-            energy, least = np.sum(y**2) / len(y), dense.least_feasible_epsilon
-            epsilon = least + (energy - least) * 10 ** rng.uniform(-1, -0.1)
-            run, exact = distill_to_tolerance(krylov, epsilon), distill_to_tolerance(dense, epsilon)
-        else:
-            ridge = dense.largest_eigenvalue * 10 ** rng.uniform(-3, 0)
-            run, exact = (distill_with_ridge(s, ridge, 3, 0.2) for s in (krylov, dense))
-        estimate, true = run.spectrum.error, errors(run, exact)
-        for value, bound in zip(true, (estimate.multipliers, estimate.norms, estimate.fitted), strict=True):
-            assert value <= bound + 1e-9
 
 
 def test_low_rank_takes_no_more_products_than_there_are_directions():
