@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,8 @@ from .intervals import (
 
 Kind = Literal["theorem", "measured"]
 Relation = Literal["=", "≤", "≥"]
-Verdict = Literal["holds", "fails", "undecided", "not this regime"]
+Verdict = Literal["holds", "fails", "no difference", "undecided", "not this regime"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 # Two-sided, fewer samples of one sign reach no 5 %: 2 · 2^-6 is the first below.
 SIGN_TEST_SAMPLES = 6
 SIGNIFICANCE = 0.05
@@ -48,7 +49,7 @@ class Claim:
         For claims over many values, those at the worst one.
     relation : {"=", "≤", "≥"}
         How measured must stand to predicted.
-    verdict : {"holds", "fails", "undecided", "not this regime"}
+    verdict : {"holds", "fails", "no difference", "undecided", "not this regime"}
     tolerance : float or None
         Allowed deviation (theorems).
     interval : (float, float) or None
@@ -79,6 +80,9 @@ class Claim:
     detectable : float or None
         How far beyond the edge of what is claimed the truth must lie for so many samples of this spread to decide
         it four times in five: what the experiment could have shown (measured claims).
+    negligible : float or None
+        The largest difference from `predicted` that would not matter to anybody. Where the sign is open and the
+        whole interval is nearer than that, the verdict is "no difference".
     """
 
     id: str
@@ -103,6 +107,7 @@ class Claim:
     corrected_verdict: Verdict | None = None
     samples_needed: int | None = None
     detectable: float | None = None
+    negligible: float | None = None
 
     def __post_init__(self) -> None:
         if self.precondition is not None and not self.precondition.met:
@@ -160,6 +165,7 @@ class Claim:
         relation: Relation,
         predicted: float = 0.0,
         tolerance: float = 0.0,
+        negligible: float | None = None,
         confidence: float = 0.95,
         source: str = "",
         note: str = "",
@@ -169,11 +175,19 @@ class Claim:
     ) -> Claim:
         """Judge an effect by its t interval over independent samples (one a seed).
 
-        Holds if the whole interval satisfies the relation, fails if none of it does, else undecided.
-        For "=", the interval must lie within `tolerance` of the prediction. Samples that are not finite (networks
-        that diverged) are left out, which the note says. Samples without any spread have no t interval: they
-        decide where a sign test would, from six on, unless they tie with the prediction.
+        Holds if the whole interval satisfies the relation, fails if none of it does. Else there is no difference
+        if all of it is within `negligible` of the prediction (two one-sided tests: Schuirmann 1987), and it is
+        undecided if not. For "=", the interval must lie within `tolerance` of the prediction. Samples that are
+        not finite (networks that diverged) are left out, which the note says. Samples without any spread have no
+        t interval: they decide where a sign test would, from six on, unless they tie with the prediction.
+
+        Raises
+        ------
+        ValueError
+            If `negligible` is not positive, or goes with "=", whose tolerance says the same.
         """
+        if negligible is not None and (relation == "=" or not negligible > 0):
+            raise ValueError("negligible must be positive, and goes with ≤ or ≥; for = give a tolerance.")
         given = np.asarray(samples, float).ravel()
         values = given[np.isfinite(given)]
         n, mean = len(values), float(values.mean()) if len(values) else np.nan
@@ -190,20 +204,23 @@ class Claim:
             rounding = 1e-9 * max(float(np.abs(values).max()), abs(predicted))
             tie = abs(mean - predicted) <= rounding
             distance = _distance_to_edge(mean, relation, predicted, tolerance)
+            # How far the mean is inside what would not matter; never, where nothing is said of that.
+            inside = -np.inf if negligible is None else negligible - abs(mean - predicted)
             if np.ptp(values) > rounding:
-                verdict = judge(interval, relation, predicted, tolerance)
-                p_value = t_p_value(distance, spread, n)
+                verdict = judge(interval, relation, predicted, tolerance, negligible)
+                p_value = t_p_value(inside if verdict == "no difference" else distance, spread, n)
                 detectable = detectable_mean(spread, n)
-                needed = samples_needed_for_mean(distance, spread) if verdict == "undecided" else None
-            elif n >= SIGN_TEST_SAMPLES and not tie:
-                verdict = judge(interval, relation, predicted, tolerance)
+                if verdict == "undecided":
+                    needed = samples_needed_for_mean(max(distance, inside), spread)
+            elif n >= SIGN_TEST_SAMPLES and (inside > 0 or not tie):
+                verdict = "no difference" if tie else judge(interval, relation, predicted, tolerance)
                 p_value = 2.0 ** (1 - n)
             else:
                 notes.append(f"all {n} samples are equal, so that their spread says nothing")
         return cls(
             id, statement, "measured", predicted, mean, relation, verdict, tolerance, interval, source,
             "; ".join(notes), n, precondition=precondition, dull_rule=dull_rule, p_value=p_value, family=family,
-            samples_needed=needed, detectable=detectable,
+            samples_needed=needed, detectable=detectable, negligible=negligible,
         )  # fmt: skip
 
     @classmethod
@@ -272,14 +289,29 @@ class Claim:
         return cls(**values)
 
 
-def judge(interval: tuple[float, float], relation: Relation, predicted: float, tolerance: float) -> Verdict:
-    """Verdict of an interval: all of it inside the claim, all outside, or neither."""
+def judge(
+    interval: tuple[float, float],
+    relation: Relation,
+    predicted: float,
+    tolerance: float,
+    negligible: float | None = None,
+) -> Verdict:
+    """Verdict of an interval: all of it inside the claim, all outside, all nearer than matters, or neither."""
     low, high = interval
     lower = -np.inf if relation == "≤" else predicted - tolerance
     upper = np.inf if relation == "≥" else predicted + tolerance
     if lower <= low and high <= upper:
         return "holds"
-    return "fails" if high < lower or low > upper else "undecided"
+    if high < lower or low > upper:
+        return "fails"
+    return "no difference" if is_within(interval, predicted, negligible) else "undecided"
+
+
+def is_within(interval: tuple[float, float] | None, predicted: float, negligible: float | None) -> bool:
+    """Whether a whole interval is nearer to the prediction than would matter."""
+    if interval is None or negligible is None:
+        return False
+    return predicted - negligible < interval[0] and interval[1] < predicted + negligible
 
 
 def _distance_to_edge(mean: float, relation: Relation, predicted: float, tolerance: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .claim import Claim
+from .claim import Claim, is_within
 
 BEATEN = {True: "beats", False: "does not beat", None: "cannot be told from"}
 
@@ -17,6 +17,8 @@ def remarks(claim: Claim) -> list[str]:
         lines.append(f"{BEATEN[claim.dull_rule.beaten]} {claim.dull_rule.name} ({claim.dull_rule.value:.4g})")
     if claim.corrected_verdict and claim.corrected_verdict != claim.verdict:
         lines.append(f"{claim.corrected_verdict} when corrected for {claim.family_size} claims")
+    if claim.verdict in ("holds", "fails") and is_within(claim.interval, claim.predicted, claim.negligible):
+        lines.append(f"too small to matter: within {claim.negligible:g}")
     if said := power(claim):
         lines.append(said)
     return lines

@@ -11,19 +11,20 @@ import xarray as xr
 
 from .claim import Claim
 from .conditions import DullRule, Precondition
+from .negligible import NATS, SHARE
 from .soft_label_scale import paired, values
 
 Better = Literal["higher", "lower"]
 CE = "cross-entropy"
-# Every metric: in words, the direction that is better.
-METRICS: dict[str, tuple[str, Better]] = {
-    "accuracy": ("accuracy", "higher"),
-    "top5": ("top-5 accuracy", "higher"),
-    "nll": ("NLL", "lower"),
-    "ece": ("calibration error", "lower"),
-    "ece_10": ("calibration error", "lower"),
-    "ece_20": ("calibration error", "lower"),
-    "aurc": ("AURC", "lower"),
+# Every metric: in words, the direction that is better, and the difference that would not matter.
+METRICS: dict[str, tuple[str, Better, float]] = {
+    "accuracy": ("accuracy", "higher", SHARE),
+    "top5": ("top-5 accuracy", "higher", SHARE),
+    "nll": ("NLL", "lower", NATS),
+    "ece": ("calibration error", "lower", SHARE),
+    "ece_10": ("calibration error", "lower", SHARE),
+    "ece_20": ("calibration error", "lower", SHARE),
+    "aurc": ("AURC", "lower", SHARE),
 }
 
 
@@ -121,12 +122,12 @@ def effect(
     rules : dict, optional
         Dull rules, as `dull` takes them; those of `usual_rules` if not given, none if empty.
     """
-    words, better = METRICS[metric]
+    words, better, negligible = METRICS[metric]
     rules = usual_rules(table, metric) if rules is None else rules
     said = statement or f"{name[0].upper()}{name[1:]} has a {better} {words} than {rival}"
     return Claim.from_samples(
         id, f"{said} ({where}).", paired(table, metric, name, rival),
-        relation="≥" if better == "higher" else "≤",
+        relation="≥" if better == "higher" else "≤", negligible=negligible,
         precondition=regime(table, metric, baseline) if precondition is None else precondition,
         dull_rule=dull(table, metric, name, rules) if rules else None,
         family=where, note=note or "paired difference over seeds that redraw the split",

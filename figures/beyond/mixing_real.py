@@ -20,6 +20,7 @@ from ...theory import Mixing, Spectrum, mix_rounds, optimal_mixing
 from ...theory.distillation.leave_one_out import leave_one_out_errors
 from ..claim import Claim
 from ..intervals import t_half_width
+from ..negligible import RATIO
 from ..reference import Array
 from ..scale import Scale
 from ..style import COLOURS, new_figure
@@ -99,7 +100,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
             statement = f"{name}: at the tuned ridge {_steps(k)}, weights by leave-one-out, {gain}"
             found.append(
                 Claim.from_samples(
-                    "O4", statement, 1 - data["tuned"].values[i, :, j], relation="≥", source=SOURCE,
+                    "O4", statement, 1 - data["tuned"].values[i, :, j], relation="≥", negligible=RATIO, source=SOURCE,
                     family="tuned ridge", note="the rule to beat is the tuned ridge itself",
                 )
             )  # fmt: skip
@@ -108,8 +109,8 @@ def claims(data: xr.Dataset) -> list[Claim]:
             statement = f"{name}: at {factor:g} times the tuned ridge one step {gain}"
             found.append(
                 Claim.from_samples(
-                    "O4", statement, 1 - data["mistaken"].values[i, :, j], relation="≥", source=SOURCE,
-                    family="ridge not tuned",
+                    "O4", statement, 1 - data["mistaken"].values[i, :, j], relation="≥", negligible=RATIO,
+                    source=SOURCE, family="ridge not tuned",
                 )
             )  # fmt: skip
     return found

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ...empirical.experiments.taught_networks import TaughtNetworks, measure_taught_networks
 from ..claim import Claim
+from ..negligible import RATIO
 from ..scale import Scale
 from ..style import BOUND, COLOURS, MEASURED, THEORY, band, legend_below, new_figure, rounds_axis
 
@@ -58,7 +59,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
                            predicted=1.0, tolerance=0.1, source=source, family="weights"),
         Claim.from_samples("B3", "The student of the estimated weight is at least as good as the better of the first "
                            "fit's and the pure student's weight (error over theirs).", chosen / ends, relation="≤",
-                           predicted=1.0, source=source, family="weights",
+                           predicted=1.0, negligible=RATIO, source=source, family="weights",
                            note=f"over the best of the grid it is {float(np.mean(chosen / best)):.3f}"),
     ]  # fmt: skip
 

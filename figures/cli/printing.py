@@ -8,13 +8,15 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from ..claim import Claim
+from ..claim import VERDICTS, Claim
 from ..outcomes import Outcome
 from ..remarks import remarks
 from ..results.thorough import ThoroughVerdicts
 from ..scale import Scale
 
-VERDICT_STYLE = {"holds": "green", "fails": "red", "undecided": "yellow", "not this regime": "cyan"}
+VERDICT_STYLE = dict(zip(VERDICTS, ("green", "red", "blue", "yellow", "cyan"), strict=True))
+# Counted where there are some; the others always.
+SELDOM = ("no difference", "not this regime")
 
 
 def outcome_line(outcome: Outcome) -> str:
@@ -56,7 +58,7 @@ def summary(claims: list[Claim]) -> str:
         counts = ", ".join(
             f"[{style}]{n} {verdict}[/]"
             for verdict, style in VERDICT_STYLE.items()
-            if (n := sum(c.verdict == verdict for c in of_kind)) or verdict != "not this regime"
+            if (n := sum(c.verdict == verdict for c in of_kind)) or verdict not in SELDOM
         )
         lines.append(f"{len(of_kind)} {kind} claims: {counts}")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from ...empirical.experiments.label_rounds import LabelRounds, label_rounds
 from ..claim import Claim
 from ..conditions import Precondition
 from ..intervals import t_half_width
+from ..negligible import SHARE
 from ..reference import Array
 from ..scale import Scale
 from ..style import COLOURS, new_figure
@@ -84,8 +85,8 @@ def claims(data: xr.Dataset) -> list[Claim]:
         found += [
             Claim.from_samples(
                 "J13", f"at {model} noise of rate {HIGH:g} the partial-label student is at least as good as the "
-                "best of all rounds", lead[TEACHER][:, cell], relation="≥", source=SOURCE, precondition=converged,
-                note="difference of test accuracies; the best round is chosen in hindsight.",
+                "best of all rounds", lead[TEACHER][:, cell], relation="≥", negligible=SHARE, source=SOURCE,
+                precondition=converged, note="difference of test accuracies; the best round is chosen in hindsight.",
             ),
             Claim.from_samples(
                 "J13", f"at {model} noise of rate {HIGH:g} more rounds correct wrongly labelled training points",
@@ -100,7 +101,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
         Claim.from_samples(
             "J13b", f"at noise rate {HIGH:g} one round on the largest left-out output (ours) is at least as good as "
             "the best of all rounds, on average over noise models", lead[LEFT_OUT][:, high].mean(axis=1), relation="≥",
-            source="selfdistill.theory.leave_one_out_targets", precondition=converged,
+            negligible=SHARE, source="selfdistill.theory.leave_one_out_targets", precondition=converged,
         ),
         Claim.from_samples(
             "J13", "the partial-label student that starts from the teacher and the one that starts from zero have the "

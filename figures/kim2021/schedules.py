@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ...empirical.methods.catalogue import CROSS_ENTROPY
 from ..claim import Claim
+from ..negligible import NATS
 from ..scale import Scale
 from ..soft_label_claims import CE, effect, explained, regime
 from ..soft_label_scale import measured, overconfident, student, values, with_settings
@@ -67,7 +68,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
                 Claim.from_samples("K6", "At every final weight from 0.4 to 0.95, reached linearly, the NLL is below "
                                    f"cross-entropy's ({WHERE}).",
                                    reached[np.array(weights) >= 0.4].max(axis=0) - values(data, "nll", CE),
-                                   relation="≤", precondition=regime(data, "nll"), family=WHERE,
+                                   relation="≤", negligible=NATS, precondition=regime(data, "nll"), family=WHERE,
                                    note="the worst weight of each seed, against cross-entropy"),
                 holds="a wrong choice of the weight costs little",
                 otherwise="the weight must be chosen with care",

@@ -24,6 +24,7 @@ from ...empirical.experiments.domains.translation import (
 )
 from ..claim import Claim, Relation
 from ..conditions import DullRule, Precondition
+from ..negligible import NATS, SHARE
 from ..scale import Scale
 from ..soft_label_claims import explained
 from ..soft_label_scale import UNSEEN, dots, paired, tables
@@ -115,6 +116,7 @@ def claims_on_new_domain(
                 explained(
                     Claim.from_samples("K6", f"Progressive targets {part} {words} {rival} ({where}).",
                                        paired(table, metric, "progressive", rival), relation=relation,
+                                       negligible=NATS if metric == "nll" else SHARE,
                                        note="paired difference over seeds", precondition=sure, dull_rule=dull),
                     holds=holds, otherwise=otherwise,
                 )

@@ -23,6 +23,7 @@ from ...empirical.data.problems import is_cifar
 from ...empirical.experiments.rounds import RoundsConfig, measure_rounds
 from ..claim import Claim
 from ..conditions import DullRule
+from ..negligible import SHARE
 from ..scale import Scale
 from ..style import ACCENT, BOUND, MEASURED, THEORY, band, new_figure, possible, rounds_axis
 
@@ -134,20 +135,20 @@ def _claims_of_run(run: str, part: xr.Dataset) -> list[Claim]:
     found = [
         Claim.from_samples(
             "M19", f"{run}: the number of rounds that validation chooses has better test accuracy than one round",
-            chosen - accuracy[:, 0], relation="≥", source=SOURCE, note=note,
+            chosen - accuracy[:, 0], relation="≥", negligible=SHARE, source=SOURCE, note=note,
             dull_rule=DullRule.of("one round, tuned weight decay", chosen, decay, better="higher"),
         ),
         Claim.from_samples(
             "M19", f"{run}: distillation beats one round with a tuned weight decay", chosen - decay, relation="≥",
-            source=SOURCE, note=f"test accuracy {chosen.mean():.3f} against {decay.mean():.3f}.",
+            negligible=SHARE, source=SOURCE, note=f"test accuracy {chosen.mean():.3f} against {decay.mean():.3f}.",
         ),
         Claim.from_samples(
             "M19", f"{run}: distillation beats one round stopped early", chosen - stopped, relation="≥",
-            source=SOURCE, note=f"test accuracy {chosen.mean():.3f} against {stopped.mean():.3f}.",
+            negligible=SHARE, source=SOURCE, note=f"test accuracy {chosen.mean():.3f} against {stopped.mean():.3f}.",
         ),
         Claim.from_samples(
             "M19", f"{run}: the last round has worse test accuracy than the one that validation chooses",
-            accuracy[:, -1] - chosen, relation="≤", source=SOURCE,
+            accuracy[:, -1] - chosen, relation="≤", negligible=SHARE, source=SOURCE,
         ),
     ]  # fmt: skip
     return found + (_kernel_claims(run, part) if np.isfinite(part["filter_order"]).any() else [])

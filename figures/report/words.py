@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from ..claim import Claim
+from ..claim import VERDICTS, Claim, is_within
 
-VERDICTS = ("holds", "fails", "undecided", "not this regime")
 _RELATIONS = {"=": "equal to", "≤": "at most", "≥": "at least"}
 _SUFFIX = re.compile(r"^(?P<rest>.*\S) \((?P<setting>[^()]+)\)\.?$")
 _PREFIX = re.compile(r"^(?P<setting>[^:]{3,60}): (?P<rest>.+)$")
 PLAIN = "verdict"
+DECIDED = ("holds", "fails", "no difference")
 
 
 def why(claim: Claim) -> str:
@@ -32,10 +32,19 @@ def why(claim: Claim) -> str:
     said = {
         "holds": f"The whole interval is {asked}{within}.",
         "fails": f"None of the interval is {asked}{within}.",
+        "no difference": f"The whole interval is within {format_number(claim.negligible)} of "
+        f"{format_number(claim.predicted)}: whichever its sign, it would not matter.",
         "undecided": "The interval reaches to both sides"
         + (f"; about {claim.samples_needed:,} samples would decide." if claim.samples_needed else "."),
     }
-    return said[claim.verdict]
+    return said[claim.verdict] + _too_small(claim)
+
+
+def _too_small(claim: Claim) -> str:
+    """Say of an effect whose sign is decided that it is too small to matter, where it is."""
+    if claim.verdict == "no difference" or not is_within(claim.interval, claim.predicted, claim.negligible):
+        return ""
+    return f" It is too small to matter: within {format_number(claim.negligible)}."
 
 
 @dataclass(frozen=True)
@@ -98,13 +107,17 @@ def found(claims: Sequence[Claim]) -> str:
         words = {
             "holds": ("holds", "hold"),
             "fails": ("does not hold", "do not hold"),
+            "no difference": (
+                "is of no difference that would matter",
+                "are of no difference that would matter",
+            ),
             "undecided": ("cannot be told at this scale",) * 2,
             "not this regime": ("is asked outside its regime", "are asked outside their regime"),
         }
         parts = ", ".join(f"{n} {words[v][n > 1]}" for n, v in counts if n)
         plural = "claims" if len(measured) > 1 else "claim"
         said.append(f"of {len(measured)} measured {plural} {parts}")
-        decided = [c for c in measured if c.verdict in ("holds", "fails") and c.corrected_verdict]
+        decided = [c for c in measured if c.verdict in DECIDED and c.corrected_verdict]
         if decided:
             stay = sum(c.corrected_verdict != "undecided" for c in decided)
             said.append(f"{stay} of the {len(decided)} decided stay so when corrected for their number")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..artefact import Artefact, find_artefacts, write_text
-from ..claim import Claim
+from ..claim import VERDICTS, Claim
 from ..presets import PAPERS
 from ..remarks import duration, remarks
 from ..statements import glossary, notation, papers, statements
@@ -21,7 +21,6 @@ from .thorough import FILE, Finished, finished_artefacts
 CHECKOUT = Path(__file__).resolve().parents[2]
 GALLERY = Path("figures") / "gallery"
 KEPT = Path("figures") / "data" / FILE
-VERDICTS = ("holds", "fails", "undecided", "not this regime")
 _BEGIN, _END = "<!-- thorough run: made by `make docs` -->", "<!-- end of what is made -->"
 _MADE_BY = "<!-- Made by `make docs`; edit {} instead. -->"
 
@@ -108,10 +107,11 @@ def results_page(run: dict[str, Finished]) -> str:
 def _figure(finished: Finished) -> list[str]:
     theorems = [claim for claim in finished.claims if claim.kind == "theorem"]
     shown = [claim for claim in finished.claims if claim.kind == "measured" or claim.verdict != "holds"]
+    judged = f" (judged and drawn by {finished.judged})" if finished.judged else ""
     lines = [
         f"### {finished.artefact}",
         "",
-        f"Commit {finished.commit}, seed {finished.seed}, {duration(finished.seconds)} on {finished.hardware}.",
+        f"Commit {finished.commit}{judged}, seed {finished.seed}, {duration(finished.seconds)} on {finished.hardware}.",
     ]
     if theorems:
         ids = ", ".join(dict.fromkeys(claim.id for claim in theorems))

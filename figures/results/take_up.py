@@ -5,6 +5,9 @@ that its folder does not hold stay as they were taken up before::
 
     selfdistill reproduce --scale thorough --out build/thorough
     python -m selfdistill.figures.results.take_up build/thorough "why verdicts changed, if any did"
+
+With ``--anew`` in front of the folder its measurements are judged and drawn by the code as it is now, which needs no
+training; what is kept then names the commits of both.
 """
 
 from __future__ import annotations
@@ -16,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from ...empirical.jobs.closure import fingerprint
+from ...empirical.jobs.store import read_dataset
 from ...theory.base.validation import InputError
 from ..artefact import Artefact, find_artefacts, write_text
+from ..machine import commit
 from ..outcomes import kept_fields
+from ..run import save
 from .history import log_changes, verdict_key
 from .pages import CHECKOUT, GALLERY, KEPT, copy_pictures, write_pages
 
-_MADE = ("commit", "seed", "device", "hardware", "jobs", "seconds")
+_MADE = ("commit", "judged", "seed", "device", "hardware", "jobs", "seconds")
 # A claim's place says these two.
 _SAID_BY_PLACE = ("paper", "artefact")
 
@@ -56,7 +62,15 @@ def entry(fields: dict[str, Any]) -> dict[str, Any]:
         {name: _short(value) for name, value in claim.items() if name not in _SAID_BY_PLACE and _says(value)}
         for claim in fields["claims"]
     ]
-    return {**{name: _short(fields[name]) for name in _MADE}, "claims": claims}
+    return {**{name: _short(fields[name]) for name in _MADE if name in fields}, "claims": claims}
+
+
+def judged_anew(folder: Path, fields: dict[str, Any]) -> dict[str, Any]:
+    """Judge and draw a kept measurement by the code as it is now; the commit that judges is named beside its own."""
+    (artefact,) = (a for a in find_artefacts() if a.key == fields["artefact"])
+    data = read_dataset(folder / f"{artefact.key}.nc")
+    save(artefact, data, artefact.draw(data), folder)
+    return {**fields, "judged": commit(), "claims": [claim.to_json() for claim in artefact.claims(data)]}
 
 
 def _says(value: Any) -> bool:
@@ -87,7 +101,8 @@ def changed(kept: dict[str, Any], found: dict[str, dict[str, Any]], why: str) ->
         before = kept["artefacts"].get(key, {"claims": []})["claims"]
         verdicts = {verdict_key(key, c["id"], c["statement"]): c["verdict"] for c in before}
         after = [(verdict_key(key, c["id"], c["statement"]), c["verdict"]) for c in fields["claims"]]
-        log += log_changes(verdicts, after, fields["commit"], f"thorough, seed {fields['seed']}", why)
+        judged = fields.get("judged", fields["commit"])
+        log += log_changes(verdicts, after, judged, f"thorough, seed {fields['seed']}", why)
     return log
 
 
@@ -96,8 +111,17 @@ def outdated(artefacts: Sequence[Artefact], found: dict[str, dict[str, Any]]) ->
     return [a.key for a in artefacts if a.key in found and found[a.key]["code"] != fingerprint(a.module_name)]
 
 
-def take_up(folder: Path, why: str = "", checkout: Path = CHECKOUT) -> list[str]:
+def take_up(folder: Path, why: str = "", checkout: Path = CHECKOUT, *, anew: bool = False) -> list[str]:
     """Take up the artefacts of a folder into a checkout; return what to tell of it, a line each.
+
+    Parameters
+    ----------
+    folder : Path
+    why : str
+        Why verdicts changed, if any did.
+    checkout : Path
+    anew : bool
+        Whether to judge and draw its measurements by the code as it is now.
 
     Raises
     ------
@@ -107,6 +131,8 @@ def take_up(folder: Path, why: str = "", checkout: Path = CHECKOUT) -> list[str]
     if not (checkout / GALLERY).is_dir():
         raise InputError(f"results are taken up into a checkout of the project, and {checkout} is none.")
     found = finished_in(folder)
+    if anew:
+        found = {key: judged_anew(folder, fields) for key, fields in found.items()}
     kept = json.loads((checkout / KEPT).read_text(encoding="utf-8"))
     log, renewed = changed(kept, found, why), merged(kept, found)
     _write(checkout / KEPT, renewed)
@@ -132,11 +158,13 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 def main() -> None:
     """Take up the folder that is named, with the reason for changed verdicts."""
-    if len(sys.argv) < 2:
+    words = sys.argv[1:]
+    anew = words[:1] == ["--anew"]
+    if not words[anew:]:
         raise SystemExit(__doc__)
-    folder, *why = sys.argv[1:]
+    folder, *why = words[anew:]
     try:
-        lines = take_up(Path(folder), " ".join(why))
+        lines = take_up(Path(folder), " ".join(why), anew=anew)
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
     print(*lines, sep="\n")

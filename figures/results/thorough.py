@@ -32,6 +32,8 @@ class Finished:
         Processes at once.
     seconds : float
     claims : tuple of Claim
+    judged : str
+        The commit whose claims judged the measurement, if not the one that it was run from.
     """
 
     artefact: str
@@ -42,6 +44,7 @@ class Finished:
     jobs: int
     seconds: float
     claims: tuple[Claim, ...]
+    judged: str = ""
 
 
 @dataclass(frozen=True)

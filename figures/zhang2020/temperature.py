@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from ..claim import Claim
 from ..conditions import DullRule
 from ..scale import Scale
-from ..soft_label_claims import CE, explained, fits, regime
+from ..soft_label_claims import CE, METRICS, explained, fits, regime
 from ..soft_label_scale import values
 from ..soft_label_studies import temperatures
 from ..style import BOUND, COLOURS, band, linear_near_zero, new_figure
@@ -85,6 +85,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
                 Claim.from_samples("Z8", f"Students of the best temperature above 1 have a {better} {words} than "
                                    f"those of temperature 1 ({WHERE}).", best - at_one,
                                    relation="≥" if better == "higher" else "≤",
+                                   negligible=METRICS[metric][2],
                                    precondition=regime(data, metric),
                                    dull_rule=DullRule.of(named, best, values(data, rule[1], rule[0]),
                                                          better="higher" if better == "higher" else "lower"),

@@ -23,6 +23,7 @@ from ...empirical.methods.catalogue import CROSS_ENTROPY, DISTILLATION, WEIGHTED
 from ...theory.base.validation import Array
 from ..claim import Claim
 from ..conditions import DullRule, Precondition
+from ..negligible import NATS
 from ..scale import Scale
 from ..soft_label_claims import Better, explained
 from ..soft_label_scale import overconfident
@@ -76,7 +77,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
         dull = DullRule.of(rule, part(name, of), part(rule, of), better=better) if rule else None
         return Claim.from_samples(
             "W2", f"{statement} (a given teacher).", part(name, of) - part(rival, of),
-            relation="≤" if lower else "≥", precondition=fits, dull_rule=dull,
+            relation="≤" if lower else "≥", negligible=NATS, precondition=fits, dull_rule=dull,
             family="bias and variance", note="paired over replicates, last epoch",
         )  # fmt: skip
 

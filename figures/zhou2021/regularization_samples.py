@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from ..claim import Claim
 from ..conditions import DullRule
 from ..intervals import t_half_width
+from ..negligible import SHARE
 from ..scale import Scale
 from ..soft_label_claims import CE, all_of, correlation, explained, fits, room
 from ..soft_label_scale import values
@@ -73,7 +74,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
         found.append(
             explained(
                 Claim.from_samples("W7", "Leaving regularization samples to plain cross-entropy costs accuracy, at "
-                                   f"τ = {tau:g} ({WHERE}).", dropped - all_samples, relation="≤",
+                                   f"τ = {tau:g} ({WHERE}).", dropped - all_samples, relation="≤", negligible=SHARE,
                                    precondition=precondition, family=WHERE, note="paired over seeds",
                                    dull_rule=DullRule.of("no teacher at all", all_samples,
                                                          values(data, "accuracy", CE), better="higher")),

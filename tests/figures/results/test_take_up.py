@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from selfdistill.empirical.jobs.store import write_dataset
 from selfdistill.figures import machine
 from selfdistill.figures.artefact import find_artefacts, select_artefacts
 from selfdistill.figures.claim import Claim
@@ -99,6 +100,30 @@ def test_changed_verdicts_are_logged_with_their_reason(checkout, tmp_path):
     assert f"{FIRST.key} M19 {EFFECT.statement}: holds -> fails" in lines
     *_, logged = json.loads((checkout / "figures" / "data" / "history.json").read_text())["changes"]
     assert (logged["run"], logged["to"], logged["why"]) == ("thorough, seed 0", "fails", "more seeds")
+
+
+def test_what_was_measured_is_judged_and_drawn_anew_without_measuring(
+    checkout, tmp_path, monkeypatch, capsys
+):
+    data = FIRST.measure(Scale("smoke"))
+    write_dataset(data, tmp_path / f"{FIRST.key}.nc")
+    finish(tmp_path, FIRST, EFFECT)
+    monkeypatch.setattr(command, "commit", lambda: "a-later-one")
+    monkeypatch.setattr(type(FIRST), "measure", lambda *_: pytest.fail("measured again"))
+    take_up(tmp_path, checkout=checkout, anew=True)
+    one = kept(checkout)[FIRST.key]
+    assert [c.statement for c in one.claims] == [c.statement for c in FIRST.claims(data)]
+    assert (one.commit, one.judged) == (machine.commit(), "a-later-one")
+    picture = (checkout / "figures" / "gallery" / f"{FIRST.key}.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert "(judged and drawn by a-later-one)" in (checkout / "docs" / "results.md").read_text(
+        encoding="utf-8"
+    )
+    monkeypatch.setattr(command, "take_up", lambda *given, **named: print(given, named) or [])
+    monkeypatch.setattr("sys.argv", ["take_up", "--anew", "out", "two", "words"])
+    command.main()
+    assert "'two words'" in (said := capsys.readouterr().out)
+    assert "'anew': True" in said
 
 
 def test_pages_show_what_was_found(checkout, tmp_path):
