@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "xarray")
 _FILE_NAME = re.compile(r"[\w.-]+\.\w{1,8}")
 _VARIABLE = re.compile(r"SELFDISTILL_\w+")
+# What was found of a module, and the state of the files and folders that it was found in.
+_CLOSURES: dict[str, tuple[set[Path], dict[Path, tuple[int, int]]]] = {}
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,27 @@ class Source:
 
     Attributes
     ----------
-    imports : tuple of (str, str)
-        Absolute module and the name taken from it; the name is empty for ``import module``.
+    imports : tuple of (int, str, str)
+        Level (as in ``from ..x import y``, 0 if absolute), module, and the name taken from it; that is empty for
+        ``import module``.
     texts : tuple of str
         Texts that may be names of data files or of environment variables.
     late : bool
         Whether names are looked up when they are asked for (a module-level ``__getattr__``).
     """
 
-    imports: tuple[tuple[str, str], ...]
+    imports: tuple[tuple[int, str, str], ...]
     texts: tuple[str, ...]
     late: bool
+
+    def absolute(self, module: str, *, is_package: bool) -> list[tuple[str, str]]:
+        """Absolute modules and the names taken from them, as seen from the module that the file is."""
+        package = module.split(".") if is_package else module.split(".")[:-1]
+        found = []
+        for level, target, name in self.imports:
+            base = package[: len(package) - level + 1] if level else []
+            found.append((".".join([*base, *([target] if target else [])]), name))
+        return found
 
 
 def fingerprint(*modules: str) -> str:
@@ -67,9 +79,20 @@ def fingerprint(*modules: str) -> str:
 
 def closure(module: str) -> set[Path]:
     """Every file of the package (or of the module's own top-level package) that a module imports, and its data."""
-    found: set[Path] = set()
-    _follow(module, "", module.split(".")[0], found, set())
-    return found | {data for path in found for data in _data_files(path)}
+    known = _CLOSURES.get(module)
+    if known is None or known[1] != _state(known[0]):
+        found: set[Path] = set()
+        _follow(module, "", module.split(".")[0], found, set())
+        found |= {data for path in found for data in _data_files(path)}
+        known = _CLOSURES[module] = found, _state(found)
+    return known[0]
+
+
+def _state(files: set[Path]) -> dict[Path, tuple[int, int]]:
+    """Size and date of files and of their folders, whose dates tell of files that are new or gone."""
+    places = files | {path.parent for path in files} | {path.parent / "data" for path in files}
+    states = {place: place.stat() for place in places if place.exists()}
+    return {place: (state.st_mtime_ns, state.st_size) for place, state in states.items()}
 
 
 def _follow(module: str, name: str, top: str, found: set[Path], seen: set[tuple[str, str]]) -> None:
@@ -86,11 +109,11 @@ def _follow(module: str, name: str, top: str, found: set[Path], seen: set[tuple[
         parent = _file(".".join(module.split(".")[:length]))
         found |= {parent} if parent else set()
     found.add(path)
-    source = read_source(path, module)
-    followed = source.imports
+    source = read_source(path)
+    followed = imports = source.absolute(module, is_package=path.name == "__init__.py")
     if name and path.name == "__init__.py":
-        binding = tuple(pair for pair in source.imports if pair[1] == name)
-        followed = binding or source.imports
+        binding = [pair for pair in imports if pair[1] == name]
+        followed = binding or imports
         if not binding and source.late:
             for other in path.parent.rglob("*.py"):
                 parts = other.relative_to(path.parent).with_suffix("").parts
@@ -110,24 +133,22 @@ def _file(module: str) -> Path | None:
     return Path(loaded) if loaded and Path(loaded).suffix == ".py" else None
 
 
-def read_source(path: Path, module: str) -> Source:
+def read_source(path: Path) -> Source:
     """Read what a file imports, at any depth of its code, and the texts that it names."""
-    return _parse(path, module, path.stat().st_mtime_ns, path.stat().st_size)
+    state = path.stat()
+    return _parse(path, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=4096)
-def _parse(path: Path, module: str, _modified: int, _size: int) -> Source:
+def _parse(path: Path, _modified: int, _size: int) -> Source:
     tree = ast.parse(path.read_bytes())
-    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    imports: list[tuple[str, str]] = []
+    imports: list[tuple[int, str, str]] = []
     texts: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imports += [(alias.name, "") for alias in node.names]
+            imports += [(0, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            target = ".".join([*base, *([node.module] if node.module else [])])
-            imports += [(target, alias.name) for alias in node.names]
+            imports += [(node.level, node.module or "", alias.name) for alias in node.names]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 100:
             texts.append(node.value)
     late = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
@@ -135,7 +156,7 @@ def _parse(path: Path, module: str, _modified: int, _size: int) -> Source:
 
 
 def _texts(path: Path) -> tuple[str, ...]:
-    return read_source(path, path.stem).texts if path.suffix == ".py" else ()
+    return read_source(path).texts if path.suffix == ".py" else ()
 
 
 def _data_files(path: Path) -> Iterator[Path]:

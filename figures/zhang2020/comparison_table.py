@@ -77,12 +77,15 @@ def claims(data: xr.Dataset) -> list[Claim]:
 
 
 def draw(data: xr.Dataset) -> Figure:
-    """One block of rows a setting."""
+    """One block of rows a setting; placed by hand, since a layout engine measures every cell, again and again."""
     blocks = list(tables(data))
-    rows = [table.sizes["student"] + 2.5 for _, table in blocks]
-    figure = Figure(figsize=(12.4, 0.235 * sum(rows)), layout="constrained")
-    axes = figure.subplots(len(blocks), 1, squeeze=False, gridspec_kw={"height_ratios": rows})
-    for panel, (where, table) in zip(axes[:, 0], blocks, strict=True):
+    lines = sum(table.sizes["student"] + 2.5 for _, table in blocks)
+    figure, top = Figure(figsize=(12.4, 0.235 * lines)), 1.0
+    for where, table in blocks:
+        height = table.sizes["student"] / lines
+        top -= 2 / lines
+        panel = figure.add_axes((0.01, top - height, 0.98, height))
+        top -= height + 0.5 / lines
         _table(panel, table)
         panel.set_title(f"{where}, {table.sizes['seed']} seeds", loc="left")
     return figure

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from selfdistill.empirical.jobs import closure as module
 from selfdistill.empirical.jobs.closure import ROOT as INSTALLED
 from selfdistill.empirical.jobs.closure import closure, fingerprint, read_source
 
@@ -120,5 +121,38 @@ def test_data_that_a_variable_points_to_decide_a_result(tmp_path, monkeypatch):
 def test_late_names_of_a_facade_stand_for_all_that_it_may_load(tmp_path):
     path = tmp_path / "__init__.py"
     path.write_text("from .a import b\ndef __getattr__(name): ...\n")
-    source = read_source(path, "made.package")
-    assert (source.imports, source.late) == ((("made.package.a", "b"),), True)
+    source = read_source(path)
+    assert (source.absolute("made.package", is_package=True), source.late) == (
+        [("made.package.a", "b")],
+        True,
+    )
+
+
+def test_levels_of_relative_imports_are_resolved(tmp_path):
+    path = tmp_path / "room.py"
+    path.write_text("import numpy\nfrom . import a\nfrom .b import c\nfrom ..d.e import f\nfrom g import h\n")
+    seen = read_source(path).absolute("top.floor.room", is_package=False)
+    assert seen == [("numpy", ""), ("top.floor", "a"), ("top.floor.b", "c"), ("top.d.e", "f"), ("g", "h")]
+    assert read_source(path).absolute("top.room", is_package=True)[1:3] == [
+        ("top.room", "a"),
+        ("top.room.b", "c"),
+    ]
+
+
+def test_what_was_found_is_found_again_without_reading_until_something_changes(tmp_path, monkeypatch):
+    (tmp_path / "made").mkdir()
+    main = tmp_path / "made" / "main.py"
+    main.write_text("from .other import x\nNAME = 'values.json'\n")
+    monkeypatch.setattr(module, "ROOT", tmp_path / "made")
+    monkeypatch.setattr(module, "PACKAGE", "made")
+    names = lambda: {path.name for path in closure("made.main")}  # noqa: E731
+    assert names() == {"main.py"}
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_follow", lambda *_: pytest.fail("read again"))
+        assert names() == {"main.py"}
+    (tmp_path / "made" / "values.json").write_text("1")
+    assert "values.json" in names()
+    (tmp_path / "made" / "other.py").write_text("x = 1\n")
+    assert "other.py" in names()
+    main.write_text("NAME = 'values.json'\n")
+    assert names() == {"main.py", "values.json"}
