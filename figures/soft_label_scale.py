@@ -57,7 +57,7 @@ def hundred_classes(scale: Scale, *, quick: int = 3, thorough: int = 40) -> Sett
     return Setting("a hundred classes", sized(scale, HUNDRED_CLASSES, quick, thorough))
 
 
-def convolutional(scale: Scale, *, quick: int = 2, thorough: int = 30) -> Setting:
+def convolutional(scale: Scale, *, quick: int = 2, thorough: int = 60) -> Setting:
     """The hundred classes again, learned by a small convolutional network."""
     return Setting("a hundred classes, convolutional", sized(scale, CONVOLUTIONAL, quick, thorough))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import xarray as xr
@@ -18,8 +19,10 @@ from ..empirical.methods.catalogue import (
     WEIGHTED_SOFT_LABELS,
     WITHOUT_REGULARIZATION,
 )
+from ..empirical.methods.method import Method
 from .scale import Scale
 from .soft_label_scale import (
+    Setting,
     contrast,
     convolutional,
     hundred_classes,
@@ -49,28 +52,31 @@ TEACHERS_SMOOTHING = (0.0, 0.05, 0.1, 0.2, 0.3)
 
 def compared(scale: Scale) -> xr.Dataset:
     """Every method by its paper's settings and as tuned, and the rules that they must beat, in every setting."""
-    rules = [
-        replace(student("cross-entropy, stopped early", CROSS_ENTROPY), stops_early=True),
-        student("cross-entropy × 3", TRIPLED),
-    ]
-    found = {}
-    for setting in plan_compared(scale):
-        students = [teacher(), *with_settings("", COMPARED, tuned=False), *rules]
-        found[setting.name] = measured(scale, setting, students)
-        settled = [method for method in (*COMPARED, LOUDER) if is_settled(setting.name, method)]
-        if settled:  # a study of their own: another search costs no training of the others
-            tuned = measured(scale, setting, [teacher(), *with_settings(setting.name, settled, tuned=True)])
-            both = [found[setting.name], tuned.drop_sel(student="teacher")]
-            found[setting.name] = xr.concat(both, dim="student")
+    found = {
+        setting.name: _as_published_and_tuned(scale, setting, COMPARED) for setting in plan_compared(scale)
+    }
     if scale.data is not None:
         return side_by_side(found)
     setting = convolutional(scale)
-    students = [teacher(), *with_settings("", CONVOLVED, tuned=False), *rules[1:]]
-    found[setting.name] = measured(scale, setting, students)
+    found[setting.name] = _as_published_and_tuned(scale, setting, CONVOLVED)
     few = [teacher(), *with_settings("", IN_CONTRAST, tuned=False)]
     for setting in (*contrast(scale), *images(scale)):
         found[setting.name] = measured(scale, setting, few)
     return side_by_side(found)
+
+
+def _as_published_and_tuned(scale: Scale, setting: Setting, methods: Sequence[Method]) -> xr.Dataset:
+    rules = [
+        replace(student("cross-entropy, stopped early", CROSS_ENTROPY), stops_early=True),
+        student("cross-entropy × 3", TRIPLED),
+    ]
+    table = measured(scale, setting, [teacher(), *with_settings("", methods, tuned=False), *rules])
+    settled = [method for method in (*methods, LOUDER) if is_settled(setting.name, method)]
+    if not settled:
+        return table
+    # A study of their own: another search costs no training of the others.
+    tuned = measured(scale, setting, [teacher(), *with_settings(setting.name, settled, tuned=True)])
+    return xr.concat([table, tuned.drop_sel(student="teacher")], dim="student")
 
 
 def generations(scale: Scale) -> xr.Dataset:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -112,7 +114,12 @@ def run_jobs(
     )
     try:
         # A cluster's workers end with their cluster: its backend passes over how processes begin.
-        pool = Parallel(n_jobs=jobs, return_as="generator", initializer=end_with, initargs=(os.getpid(),))
+        pool = Parallel(
+            n_jobs=jobs,
+            return_as="generator",
+            initializer=_begin,
+            initargs=(os.getpid(), "torch" in sys.modules),
+        )
         for result in pool(work):
             results.append(result)
             if progress:
@@ -123,6 +130,13 @@ def run_jobs(
             "What was finished is kept: run again, with fewer jobs at once if memory is short."
         ) from None
     return results
+
+
+def _begin(parent: int, with_torch: bool) -> None:
+    """Prepare a worker: with torch from the start where it is used, since memory that grows later passes for a leak."""
+    end_with(parent)
+    if with_torch:
+        importlib.import_module("torch")
 
 
 def _fingerprint(function: Callable[[Argument], xr.Dataset], arguments: Sequence[Argument]) -> str:

@@ -28,7 +28,7 @@ def measure(scale: Scale) -> xr.Dataset:
         quick=TaughtNetworks(n_test=400, epochs=20, device=scale.device),
         full=TaughtNetworks(n_train=800, width=512, generations=12, epochs=100, device=scale.device),
     )
-    seeds = scale.choose(smoke=2, quick=6, thorough=40, full=20)
+    seeds = scale.choose(smoke=2, quick=6, thorough=100, full=20)
     units = scale.map(measure_taught_networks, [replace(config, seed=scale.seed + s) for s in range(seeds)])
     return xr.concat(units, dim="seed")
 

@@ -31,7 +31,7 @@ def measure(scale: Scale) -> xr.Dataset:
         quick=WeakToStrong(narrow=8, wide=256, shares=(0.15, 0.3)),
         full=WeakToStrong(narrow=8, wide=2048, shares=(0.05, 0.15, 0.3), n_train=100),
     )
-    seeds = scale.choose(smoke=2, quick=8, thorough=24, full=30)
+    seeds = scale.choose(smoke=2, quick=8, thorough=80, full=30)
     units = scale.map(measure_weak_to_strong, [replace(config, seed=scale.seed + s) for s in range(seeds)])
     return xr.concat(units, dim="seed")
 

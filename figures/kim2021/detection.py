@@ -36,7 +36,7 @@ PANELS = {
 
 def measure(scale: Scale) -> xr.Dataset:
     """Every metric over (setting, method, seed)."""
-    n_seeds = scale.choose(smoke=2, quick=3, thorough=20, full=30)
+    n_seeds = scale.choose(smoke=2, quick=3, thorough=60, full=60)
     first = 1000 * scale.seed + UNSEEN
     fewer = {"n_train": 20, "n_validation": 10, "n_test": 20, "epochs": 2}
     sizes = scale.choose(smoke=fewer, quick={}, full={})

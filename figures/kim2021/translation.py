@@ -69,7 +69,7 @@ def measure(scale: Scale) -> xr.Dataset:
     targets: tuple[Language, ...] = scale.choose(
         smoke=("french",), quick=("french",), thorough=("french", "german"), full=("french", "german")
     )
-    n_seeds = scale.choose(smoke=2, quick=4, thorough=30, full=30)
+    n_seeds = scale.choose(smoke=2, quick=4, thorough=60, full=60)
     first = 1000 * scale.seed + UNSEEN
     fewer = {"n_train": 20, "n_validation": 20, "n_test": 40, "epochs": 3}
     sizes = scale.choose(smoke=fewer, quick={}, full={})

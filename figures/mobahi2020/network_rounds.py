@@ -43,7 +43,7 @@ def data_sets(scale: Scale) -> set[str]:
 def plan(scale: Scale) -> list[RoundsConfig]:
     """Both losses, noisy and clean labels; at full scale also the paper's networks, a job of its own a seed."""
     first = 1000 * scale.seed
-    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=6, thorough=40, full=20)))
+    seeds = tuple(range(first, first + scale.choose(smoke=2, quick=6, thorough=120, full=40)))
     n_train, n_validation, n_test = parts(scale)
     small = [
         RoundsConfig(

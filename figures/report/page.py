@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ..claim import Claim
+from ..claim import VERDICTS, Claim
 from ..outcomes import Outcome
 from ..presets import PAPERS
 from ..remarks import power
@@ -24,7 +24,7 @@ from ..scale import Scale
 from ..statements import glossary, notation, statements
 from .explorer import explorer_data
 from .sources import find_source
-from .words import VERDICTS, format_difference, format_number, found, prose, verdict_matrices, why
+from .words import format_difference, format_number, found, prose, verdict_matrices, why
 
 _PACKAGES = ("selfdistill", "numpy", "scipy", "scikit-learn", "torch", "xarray", "matplotlib")
 _SCALES = {

@@ -17,7 +17,7 @@ from .setup import Comparison, Trained, train_members
 
 # Values of every setting, in order: a search begins with those of the method's grid and goes on to either side.
 LADDERS: dict[str, tuple[float, ...]] = {
-    "weight_decay": (0.0, 1e-4, 5e-4, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2),
+    "weight_decay": (0.0, 1e-4, 5e-4, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0),
     "epsilon": (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
     "beta": (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8),
     "alpha": (0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0),
