@@ -61,7 +61,7 @@ REGIMES = {"overconfident digits": OVERCONFIDENT, "a hundred classes": HUNDRED_C
            "a hundred classes, convolutional": CONVOLUTIONAL}  # fmt: skip
 # A weight that is added to the label's, not taken from it, goes past 1.
 LADDERS: dict[str, dict[str, tuple[float, ...]]] = {
-    WEIGHTED_SOFT_LABELS.name: {"alpha": (0.25, 0.5, 1.0, 2.25, 4.0, 8.0, 16.0)},
+    WEIGHTED_SOFT_LABELS.name: {"alpha": (0.25, 0.5, 1.0, 2.25, 4.0, 8.0, 16.0, 32.0, 64.0)},
     "louder cross-entropy": {"factor": (1.0, 3.0, 10.0, 30.0)},
 }
 
