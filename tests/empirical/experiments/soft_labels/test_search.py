@@ -7,7 +7,7 @@ import pytest
 
 from selfdistill.empirical.data.problems import Problems, draw_problems
 from selfdistill.empirical.experiments.soft_labels import search
-from selfdistill.empirical.experiments.soft_labels.search import settle
+from selfdistill.empirical.experiments.soft_labels.search import LADDERS, settle
 from selfdistill.empirical.experiments.soft_labels.setup import Comparison, train_members
 from selfdistill.empirical.methods.catalogue import CROSS_ENTROPY, LABEL_SMOOTHING, WITHOUT_REGULARIZATION
 from selfdistill.empirical.metrics import negative_log_likelihood
@@ -45,7 +45,10 @@ def test_an_edge_that_is_chosen_is_gone_past(monkeypatch):
 
 def test_the_end_of_a_ladder_is_named(monkeypatch):
     found, _ = settle_by(monkeypatch, lambda weight_decay, epsilon: epsilon - weight_decay)
-    assert dict(found.settings) == {"weight_decay": 5e-2, "epsilon": 0.02}
+    assert dict(found.settings) == {
+        "weight_decay": LADDERS["weight_decay"][-1],
+        "epsilon": LADDERS["epsilon"][0],
+    }
     assert set(found.at_an_end) == {"weight_decay", "epsilon"}
 
 
