@@ -120,7 +120,8 @@ class OwnRounds:
             "target": self.table.target_name,
             "classes": list(self.table.classes) or None,
             "n_features": len(self.table.feature_names),
-            "feature_names": list(self.table.feature_names),
+            # The columns of a gram are samples, whose names say nothing.
+            "feature_names": [] if self.kernel.name == "precomputed" else list(self.table.feature_names),
             "n_samples": spectrum.n_samples,
             "n_outputs": spectrum.n_outputs,
             "kernel": {"name": self.kernel.name, **self.kernel.parameters},

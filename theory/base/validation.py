@@ -66,7 +66,9 @@ class IndefiniteGramError(InputError):
             f"the gram is not positive semi-definite: it has an eigenvalue {eigenvalue:.6g} (the largest is "
             f"{largest:.6g}), more than rounding explains. Check that the kernel is a valid one, that no noise was "
             "added to its entries, and that the points lie near the origin: where their mean dwarfs their spread, "
-            "distances lose their digits, and subtracting the mean first restores them."
+            "distances lose their digits, and subtracting the mean first restores them. A gram that was computed in "
+            "single precision must be given in it (float32); one that is meant to be so becomes valid by adding "
+            f"{-1.1 * eigenvalue:.2g} to its diagonal."
         )
 
 

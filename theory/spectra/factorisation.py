@@ -18,6 +18,10 @@ _LARGE = 4000
 def factorise_gram(gram: Any) -> tuple[Array, DenseBasis]:
     """Eigenvalues of ``gram / n``, ascending, 0 where they are rounding, and eigenvectors, of a symmetric gram.
 
+    A NumPy gram of single precision is factorised in double precision: single precision would lose its eigenvalues
+    below 1e-6 of the largest, although its entries have them; eigenvectors are of its own precision again. Tensors
+    are factorised in theirs.
+
     Raises
     ------
     IndefiniteGramError
@@ -25,12 +29,13 @@ def factorise_gram(gram: Any) -> tuple[Array, DenseBasis]:
     """
     n = gram.shape[0]
     if not is_foreign(gram) and n >= _LARGE:
-        require_memory(dense_cost(n, itemsize=gram.dtype.itemsize))
-    eigenvalues, vectors = eigh(gram)
-    eps = roundoff(gram)
-    check_semidefinite(float(eigenvalues[0]), float(eigenvalues[-1]), n, eps)
-    # Below this an eigenvalue is the factorisation's rounding, not the kernel's.
-    rounding = 4 * np.sqrt(n) * eps * float(max(eigenvalues[-1], 0.0))
+        require_memory(dense_cost(n))
+    precise = gram if is_foreign(gram) else gram.astype(np.float64, copy=False)
+    eigenvalues, vectors = eigh(precise)
+    check_semidefinite(float(eigenvalues[0]), float(eigenvalues[-1]), n, roundoff(gram))
+    # Below this an eigenvalue is the factorisation's rounding, or what one below zero shows to be that of the entries.
+    rounding = max(4 * np.sqrt(n) * roundoff(precise) * float(eigenvalues[-1]), -float(eigenvalues[0]))
+    vectors = vectors if is_foreign(gram) else vectors.astype(gram.dtype, copy=False)
     return np.where(eigenvalues > rounding, eigenvalues, 0.0) / n, DenseBasis(vectors)
 
 

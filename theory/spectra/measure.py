@@ -30,8 +30,9 @@ class TargetMeasure:
         The targets that were given.
     basis : Basis
         The eigenvectors V, in one of four forms; see `theory.spectra.bases`. What `Basis.expand` returns is of
-        the kind, device and precision of what was factorised; the rest is NumPy float64. In float32
-        multipliers and fitted values have relative errors of the order of ``1e-6 · d_max / c``.
+        the kind, device and precision of what was factorised; the rest is NumPy float64. From features or
+        tensors in float32 multipliers and fitted values have relative errors of the order of ``1e-6 · d_max / c``;
+        a NumPy gram in float32 is factorised in double precision, and they are right to about 1e-6.
     outside_energy : float
         Squared norm of the part of the targets outside the directions of `basis`, which no fit reaches.
     single_output : bool

@@ -70,6 +70,25 @@ def test_single_precision_is_as_accurate_as_stated(problem, builder, kind):
     np.testing.assert_allclose(run.fitted(1), exact.fitted(1), atol=allowed * np.abs(exact.fitted(1)).max())
 
 
+def test_a_gram_of_single_precision_keeps_its_small_eigenvalues(rng):
+    """Against the same entries in double precision, at errors where eigenvalues below 1e-6 of the largest decide."""
+    x = np.sort(rng.uniform(size=200))
+    gram = np.exp(-np.abs(x[:, None] - x) / 0.2).astype(np.float32)
+    y = np.sin(2 * np.pi * x) + 0.3 * rng.standard_normal(200)
+    for epsilon in (0.1, 0.005, 0.003):
+        single = distill_to_tolerance(Spectrum.from_gram(gram, y), epsilon)
+        double = distill_to_tolerance(Spectrum.from_gram(gram.astype(float), y), epsilon)
+        assert single.rounds == double.rounds
+        np.testing.assert_allclose(single.multipliers, double.multipliers, rtol=3e-6)
+        np.testing.assert_allclose(single.fitted(1), double.fitted(1), atol=1e-6)
+    assert double.multipliers[0] < 1e-5
+
+
+def test_what_an_eigenvalue_below_zero_shows_to_be_rounding_is_no_eigenvalue():
+    spectrum = Spectrum.from_gram(np.diag([-2e-8, 1e-8, 3e-8, 1.0]).astype(np.float32), np.ones(4))
+    np.testing.assert_allclose(spectrum.eigenvalues * 4, [0, 0, 3e-8, 1], rtol=1e-6)
+
+
 def test_single_precision_is_of_the_stated_order_on_random_problems():
     """``1e-6 · d_max / c``, at any scale of features, width of kernel and penalty: mostly below, never ten times it."""
     rng, shares = np.random.default_rng(18), []
@@ -79,11 +98,12 @@ def test_single_precision_is_of_the_stated_order_on_random_problems():
         y = rng.standard_normal(n).astype(np.float32)
         gram = rbf_kernel(features, gamma=10.0 ** rng.uniform(-2, 1) / features.std() ** 2)
         single, ridge = gram.astype(np.float32), 10.0 ** rng.uniform(-5, 0)
-        run = distill_with_ridge(Spectrum.from_gram((single + single.T) / 2, y), ridge, 3)
+        held = torch.tensor((single + single.T) / 2)
+        run = distill_with_ridge(Spectrum.from_gram(held, torch.tensor(y)), ridge, 3)
         exact = distill_with_ridge(Spectrum.from_gram(gram, y.astype(float)), ridge, 3)
         stated = 1e-6 * exact.spectrum.eigenvalues[-1] / ridge + 1e-6
         for t in (1, 3):
-            off = np.abs(run.fitted(t) - exact.fitted(t)).max() / np.abs(exact.fitted(t)).max()
+            off = np.abs(np.asarray(run.fitted(t)) - exact.fitted(t)).max() / np.abs(exact.fitted(t)).max()
             shares.append(off / stated)
     assert max(shares) < 10
     assert np.median(shares) < 1
