@@ -147,6 +147,11 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return (", ".join(names[:most]) + more) or "none"
 
 
+def data_row(i: int) -> str:
+    """Name a row, given its number from 0, as messages do: data rows count from 1, below the header."""
+    return f"data row {i + 1}"
+
+
 def _suffix(path: Path) -> str:
     """The ending that tells the format, without the .gz of a packed text file."""
     name = path.name.lower()
@@ -202,7 +207,7 @@ def _unequal_row(path: Path, suffix: str, text: TextFormat) -> str:
             for number, row in enumerate((row for row in rows if row), start=1):
                 if len(row) != width:
                     values = f"{len(row)} value{'' if len(row) == 1 else 's'}"
-                    return f"row {number} has {values}, and the header {width} names."
+                    return f"data row {number} has {values}, and the header {width} names."
     except (OSError, ValueError, EOFError, StopIteration, csv.Error, zlib.error):
         pass  # what was raised first is said
     return ""
@@ -239,7 +244,7 @@ def _series_numbers(column: pd.Series[Any], path: Path) -> npt.NDArray[np.float6
             "--target and --categorical."
         )
         raise InputError(
-            f"column {name!r} of {path.name!r} must be numeric; row {row + 1} holds {value!r}. {hint}"
+            f"column {name!r} of {path.name!r} must be numeric; {data_row(row)} holds {value!r}. {hint}"
         )
     if pd.api.types.is_integer_dtype(numbers):
         _check_distinct(numbers.dropna(), f"column {name!r} of {path.name!r}")
@@ -248,7 +253,7 @@ def _series_numbers(column: pd.Series[Any], path: Path) -> npt.NDArray[np.float6
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         what = "an infinite value" if np.isinf(values[row]) else "no value (or NaN)"
         raise InputError(
-            f"column {name!r} of {path.name!r} has {what} in row {row + 1}. Remove or impute it first."
+            f"column {name!r} of {path.name!r} has {what} in {data_row(row)}. Remove or impute it first."
         )
     return values
 
@@ -302,9 +307,10 @@ def _array_numbers(array: npt.NDArray[Any], name: str, source: Source) -> npt.ND
         _check_distinct(array, f"array {name!r} of {source.path.name!r}")
     array = array.astype(np.float64)
     if not np.isfinite(array).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        row, *rest = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        entry = f", entry {', '.join(str(i + 1) for i in rest)}" if rest else ""
         raise InputError(
-            f"array {name!r} of {source.path.name!r} has a NaN or infinite value at index {first}. "
+            f"array {name!r} of {source.path.name!r} has a NaN or infinite value in {data_row(row)}{entry}. "
             "Remove or impute it first."
         )
     return array

@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from ...theory import InputError, LabelErrors, find_label_errors
+from ...theory.estimators.class_labels import as_classes
+from ...theory.estimators.samples import check_complete
 from ..artefact import write_atomically, write_text
 from .attended import attended
-from .files import Source, TextFormat, listed, open_file
+from .files import Source, TextFormat, data_row, listed, open_file
 from .kernels import KERNELS
 from .label_page import NEIGHBOURS, render_labels
 from .options import DataFile, Decimal, Drop, Encoding, Features, Separator
@@ -121,11 +123,17 @@ def labels(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Of the landmarks that stand for more than 5,000 samples.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help='Print JSON; infinity is "inf".')] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help='Print JSON; infinity is "inf", score the suspicion.')
+    ] = False,
     html: Page = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Write the table with suggested labels: CSV, TSV or Parquet."),
+        typer.Option(
+            "--output",
+            help="Write the table (CSV, TSV or Parquet) with the suggested labels in the target's column, the given "
+            "ones in 'given <target>', and 'suspicion', which is the score printed here.",
+        ),
     ] = None,
 ) -> None:
     """Find wrong labels: what the samples that look alike say of each, left out in turn.
@@ -134,15 +142,16 @@ def labels(
     Nothing has to be tuned: kernel width, penalty and rounds are chosen by leave-one-out on the labels themselves.
     """
     check_output(html, "--html", PAGES)
-    check_output(output, "--output", OUTPUTS)
+    check_output(output, "--output", OUTPUTS, data)
     text = TextFormat(separator, decimal, encoding)
 
     def work() -> OwnLabels:
         source = open_file(data, text)
         names = _feature_names(source, target, groups, features or (), drop or (), kernel == "precomputed")
-        values = _values(source, names)
-        if output is not None and source.word != "column":
-            raise InputError(f"--output writes a table anew, and {data.name!r} holds arrays. Take --json.")
+        values = _values(source, names, groups)
+        as_classes(source.read(target), len(values), f"the target {target!r}", data_row)
+        if output is not None:
+            _check_writable(source, target)
         table = (
             pd.DataFrame({name: source.read(name) for name in source.names})
             if source.word == "column"
@@ -185,13 +194,47 @@ def _feature_names(
         raise InputError(
             f"{source.path.name!r} has no {source.word} besides the target {target!r} that may be a feature."
         )
+    _refuse_answers(source, target, named)
     return named
 
 
-def _values(source: Source, names: list[str]) -> Any:
-    """Features as a table, or as the numbers of arrays side by side."""
+def _added(target: str) -> list[str]:
+    """Columns that --output adds to a table."""
+    return [f"given {target}", "suspicion", "confidence"]
+
+
+def _refuse_answers(source: Source, target: str, features: list[str]) -> None:
+    """Raise if features were written by an earlier run, from the labels of which they would now be judges."""
+    for original in (target, target.removeprefix("given ")):
+        written = [original, *_added(original)]
+        answers = [name for name in features if name in written]
+        if answers and all(name in source.names for name in written):
+            raise InputError(
+                f"{source.path.name!r} was written by --output of an earlier run: its columns {listed(answers)} were "
+                f"made from the labels and are no features. Leave them out with --drop {','.join(answers)!r}, or give "
+                "the original file."
+            )
+
+
+def _check_writable(source: Source, target: str) -> None:
+    """Raise unless --output can write the file's table anew."""
+    if source.word != "column":
+        raise InputError(f"--output writes a table anew, and {source.path.name!r} holds arrays. Take --json.")
+    taken = [name for name in _added(target) if name in source.names]
+    if taken:
+        raise InputError(
+            f"--output adds the columns {listed(_added(target))}, and {source.path.name!r} has {listed(taken)} "
+            "already. Rename them, or give the original file."
+        )
+
+
+def _values(source: Source, names: list[str], groups: str | None) -> Any:
+    """Features as a table without gaps, or as the numbers of arrays side by side."""
     if source.word == "column":
-        return pd.DataFrame({name: source.read(name) for name in names})
+        read = [*names, *([] if groups is None else [groups])]
+        table = pd.DataFrame({name: source.read(name) for name in read})
+        check_complete(table, repr(source.path.name), data_row)
+        return table[names]
     arrays = [source.numbers(name) for name in names]
     return np.column_stack([a.reshape(len(a), -1) for a in arrays])
 
@@ -209,11 +252,7 @@ def print_labels(console: Console, result: OwnLabels) -> None:
 def summary(result: OwnLabels) -> list[tuple[str, str]]:
     """What the whole data set comes to, as label and value."""
     found = result.found
-    needed = (
-        f"{found.minimum_rounds:.0f}"
-        if np.isfinite(found.minimum_rounds)
-        else "never: no number corrects all"
-    )
+    needed = f"{found.minimum_rounds:.0f}" if np.isfinite(found.minimum_rounds) else "none does"
     width = "" if found.gamma is None else f", gamma {found.gamma:.4g}"
     wrong = int(found.flagged.sum())
     return [
@@ -223,8 +262,14 @@ def summary(result: OwnLabels) -> list[tuple[str, str]]:
         ("labels that the other samples contradict", f"{wrong} ({100 * wrong / len(found.given):.1f} %)"),
         ("estimated share of wrong labels", f"{100 * found.noise_rate:.1f} %"),
         ("least lead of a true label over a wrong one", f"{found.gap:.3f}"),
-        ("rounds that correct all, predicted", needed),
-        ("rounds chosen by leave-one-out", f"{found.rounds} (ridge {found.ridge:.3g}{width})"),
+        (
+            "rounds that correct all, predicted",
+            f"{needed} (of the training labels, in the clustered model of the theory)",
+        ),
+        (
+            "rounds chosen by leave-one-out",
+            f"{found.rounds} (ridge {found.ridge:.3g}{width}; all that is shown was found with these)",
+        ),
         ("most frequent confusion", confusion(found)),
     ]
 
@@ -245,7 +290,8 @@ def errors_table(result: OwnLabels) -> RichTable:
         f" {more} more are contradicted: --top shows them, --html and --output hold all." if more else ""
     )
     table = RichTable(
-        caption=f"Neighbours: rows whose labels weigh most in the prediction that never saw this one's.{left_out}"
+        caption="Rows are data rows, counted from 1. Neighbours: rows whose labels weigh most in the prediction that "
+        f"never saw this one's.{left_out}"
     )
     for heading in ("row", "given", "suggested", "score", "confidence", "neighbours (label: rows)"):
         table.add_column(heading, justify="right" if heading in ("row", "score", "confidence") else "left")
@@ -272,14 +318,10 @@ def _write_table(path: Path, result: OwnLabels) -> None:
     assert result.table is not None
     found = result.found
     table = result.table.copy()
-    extra: dict[str, npt.NDArray[Any]] = {
-        f"given {result.target}": table[result.target].to_numpy(),
-        "suspicion": found.scores,
-        "confidence": found.confidence,
-    }
-    taken = [name for name in extra if name in table.columns]
-    if taken:
-        raise InputError(f"the table has a column {taken[0]!r} already. Rename it.")
+    added: tuple[npt.NDArray[Any], ...] = (
+        table[result.target].to_numpy(), found.scores, found.confidence,
+    )  # fmt: skip
+    extra = dict(zip(_added(result.target), added, strict=True))
     table[result.target] = found.suggested
     table = table.assign(**extra)
     suffix = path.suffix.lower()

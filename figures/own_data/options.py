@@ -16,12 +16,10 @@ Targets = Annotated[
 ]
 Features = Annotated[
     list[str] | None,
-    typer.Option(
-        "--features", help="Columns that are features, as --target takes them; all others if not given."
-    ),
+    typer.Option("--features", help="Columns that are features, comma-separated; all others if not given."),
 ]
 Drop = Annotated[
-    list[str] | None, typer.Option("--drop", help="Columns that are no features, as --target takes them.")
+    list[str] | None, typer.Option("--drop", help="Columns that are no features, comma-separated.")
 ]
 Categorical = Annotated[
     bool, typer.Option("--categorical", help="Take the target's values as classes, be they text or numbers.")

@@ -20,13 +20,13 @@ Page = Annotated[
 ]
 
 
-def check_output(path: Path | None, option: str, endings: Iterable[str]) -> None:
-    """Prove that a file can be written under this name.
+def check_output(path: Path | None, option: str, endings: Iterable[str], source: Path | None = None) -> None:
+    """Prove that a file can be written under this name, and is not the `source` that is read.
 
     Raises
     ------
     InputError
-        If its name ends in none of `endings`, it is a folder, or its folder cannot be written.
+        If its name ends in none of `endings`, it is a folder or the source, or its folder cannot be written.
     """
     if path is None:
         return
@@ -36,4 +36,8 @@ def check_output(path: Path | None, option: str, endings: Iterable[str]) -> None
         )
     if path.is_dir():
         raise InputError(f"cannot write {str(path)!r}: it is a folder.")
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise InputError(
+            f"{option} would overwrite the file that is read, {str(source)!r}: name another file."
+        )
     prepare_folder(path.parent, option)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...theory import InputError
 from ...theory.base.probabilities import one_hot
-from .files import Source, TextFormat, listed, open_file
+from .files import Source, TextFormat, data_row, listed, open_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ def _classes(source: Source, names: Sequence[str]) -> tuple[npt.NDArray[np.int64
         gaps = np.flatnonzero(values.isna())
         if len(gaps):
             raise InputError(
-                f"column {names[0]!r} of {source.path.name!r} has no value in row {int(gaps[0]) + 1}. "
+                f"column {names[0]!r} of {source.path.name!r} has no value in {data_row(int(gaps[0]))}. "
                 "Leave those samples out first."
             )
         values = values.to_numpy()

@@ -111,6 +111,13 @@ def fit_labels(
     p = as_probabilities(targets.mean(axis=0) + beyond(left_out, frequencies))
     points = samples.points(chosen.gamma)
     kept, part, notes = np.ones(n, bool), chosen.spectrum, []
+    error = np.sum((frequencies + beyond(left_out, frequencies) - targets) ** 2)
+    if error > (1 - WORTH) * np.sum((frequencies - targets) ** 2):
+        notes.append(
+            f"Left out in turn, labels are predicted less than {100 * WORTH:.0f} % better (squared error) than by "
+            "their frequencies alone: the features say hardly anything of these labels, and what is called wrong may "
+            "be chance."
+        )
     if samples.how != "gram":
         notes.append(f"The kernel of {n} samples is represented by {samples.how}.")
     for _ in range(consensus):

@@ -48,16 +48,42 @@ def as_numbers(X: Any, *, standardize: bool = True) -> Array:
     return standardized(array) if standardize else array
 
 
+def check_complete(table: Any, name: str, at: Callable[[int], str] = "index {}".format) -> None:
+    """Raise if cells of a table are empty or infinite: how many, in how many columns, and which is the first.
+
+    Parameters
+    ----------
+    table : DataFrame
+    name : str
+        What the message calls it.
+    at : callable
+        How it names the place of a row, from its number counted from 0.
+    """
+    bad, what, mend = table.isna().to_numpy(), "empty", "Fill them in (scikit-learn's SimpleImputer does)"
+    if not bad.any():
+        bad = np.column_stack([_infinite(column) for _, column in table.items()])
+        what, mend = "infinite", "Replace them by numbers"
+    if bad.any():
+        cells, columns = int(bad.sum()), int(bad.any(axis=0).sum())
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise InputError(
+            f"{name} has {cells} {what} cell{'s' if cells > 1 else ''} in {columns} "
+            f"column{'s' if columns > 1 else ''}, the first in column {table.columns[column]!r} at {at(row)}. "
+            f"{mend}, or leave those rows or columns out."
+        )
+
+
+def _infinite(column: Any) -> Array:
+    """Which entries of a column without gaps are infinite."""
+    if column.dtype.kind != "f":
+        return np.zeros(len(column), bool)
+    return np.isinf(np.asarray(column, np.float64))
+
+
 def _encode_table(table: Any, standardize: bool) -> Array:
     if 0 in table.shape:
         raise InputError(f"X must be a table with at least one row and column; got shape {table.shape}.")
-    missing = table.isna().to_numpy()
-    if missing.any():
-        column = int(missing.any(axis=0).argmax())
-        raise InputError(
-            f"column {table.columns[column]!r} of X has no value in row {int(missing[:, column].argmax()) + 1}. "
-            "Remove or impute it first."
-        )
+    check_complete(table, "X")
     names = [f"column {i}" for i in range(table.shape[1])]  # the user's may repeat, or be no text
     table = table.set_axis(names, axis=1)
     kinds = {name: table[name].dtype.kind for name in names}

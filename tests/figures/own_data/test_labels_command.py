@@ -121,6 +121,74 @@ def test_mistakes_get_one_message(fails, csv, arguments, message):
 def test_gaps_are_named(fails, frame, tmp_path):
     path = tmp_path / "gaps.csv"
     frame.assign(y=frame["y"].where(frame.index != 4)).to_csv(path, index=False)
-    assert "no value at 1 of 60 samples" in fails(path, "--target", "y")
-    frame.assign(a=frame["a"].where(frame.index != 4)).to_csv(path, index=False)
-    assert "column 'a' of X has no value in row 5" in fails(path, "--target", "y")
+    assert "the target 'y' has no value at 1 of 60 samples (the first at data row 5)" in fails(
+        path, "--target", "y"
+    )
+    holes = frame.assign(b=frame["b"].where(frame.index < 50), a=frame["a"].where(frame.index != 4), who=1)
+    holes.to_csv(path, index=False)
+    said = fails(path, "--target", "y")
+    assert "'gaps.csv' has 11 empty cells in 2 columns, the first in column 'a' at data row 5." in said
+    holes = frame.assign(who=frame["place"].where(frame.index != 7), a=np.where(frame.index == 8, np.inf, 1))
+    holes.to_csv(path, index=False)
+    assert "1 infinite cell in 1 column, the first in column 'a' at data row 9." in fails(
+        path, "--target", "y", "--drop", "who"
+    )
+    assert "in column 'who' at data row 8." in fails(path, "--target", "y", "--groups", "who")
+
+
+def test_a_quantity_is_refused_by_the_name_of_its_column(fails, frame, tmp_path):
+    path = tmp_path / "quantity.csv"
+    pd.concat([frame.assign(y=i) for i in range(31)]).iloc[::7].to_csv(path, index=False)
+    assert "the target 'y' has 31 different numbers in 266 rows: is it a quantity?" in fails(
+        path, "--target", "y"
+    )
+
+
+def test_what_an_earlier_run_wrote_is_no_feature(fails, rows, run, csv, tmp_path):
+    cleaned = tmp_path / "cleaned.csv"
+    assert run(csv, "--target", "y", "--output", cleaned)[0] == 0
+    first = rows(csv, "--target", "y")
+    said = fails(cleaned, "--target", "y")
+    assert "columns given y, suspicion, confidence were made from the labels" in said
+    assert "--drop 'given y,suspicion,confidence'" in said
+    dropped = rows(cleaned, "--target", "y", "--drop", "given y,suspicion,confidence")
+    assert dropped["feature_names"] == first["feature_names"]
+    # The labels as they were: the suggested ones are an answer too.
+    assert "--drop 'y,suspicion,confidence'" in fails(cleaned, "--target", "given y")
+    assert (
+        rows(cleaned, "--target", "given y", "--drop", "y,suspicion,confidence")["errors"] == first["errors"]
+    )
+    assert "columns suspicion were" in fails(cleaned, "--target", "y", "--features", "a,suspicion")
+
+
+def test_columns_of_such_names_that_no_run_wrote_are_features(rows, frame, tmp_path):
+    frame.assign(confidence=frame["a"]).to_csv(tmp_path / "own.csv", index=False)
+    assert "confidence" in rows(tmp_path / "own.csv", "--target", "y")["feature_names"]
+
+
+def test_what_cannot_be_written_is_refused_before_any_work(fails, frame, csv, tmp_path, monkeypatch):
+    def work(*arguments, **options):
+        raise AssertionError
+
+    monkeypatch.setattr("selfdistill.figures.own_data.labels.find_label_errors", work)
+    before = csv.read_bytes()
+    link = tmp_path / "link.csv"
+    link.symlink_to(csv)
+    for same in (csv, csv.parent / "new" / ".." / csv.name, link):
+        (csv.parent / "new").mkdir(exist_ok=True)
+        assert "--output would overwrite the file that is read" in fails(
+            csv, "--target", "y", "--output", same
+        )
+    assert csv.read_bytes() == before
+    frame.assign(suspicion=1).to_csv(tmp_path / "taken.csv", index=False)
+    assert "'taken.csv' has suspicion already" in fails(
+        tmp_path / "taken.csv", "--target", "y", "--output", tmp_path / "out.csv"
+    )
+
+
+def test_it_says_which_number_of_rounds_applies(run, csv):
+    out = re.sub(r"\s+", " ", run(csv, "--target", "y")[1])
+    assert "(of the training labels, in the clustered model of the theory)" in out
+    assert "all that is shown was found with these)" in out
+    shown = run("--help")[1]
+    assert shown.count("comma-separated") == 2

@@ -35,16 +35,24 @@ def test_duplicated_points_with_different_targets(fails, rows, frame, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("text.csv", "a,y\n1,2\nred,3\n4,5\n", "column 'a' of 'text.csv' must be numeric; row 2 holds 'red'"),
-        ("text.csv", "a,y\n1,2\n3,high\n", "column 'y' of 'text.csv' must be numeric; row 2 holds 'high'"),
+        (
+            "text.csv",
+            "a,y\n1,2\nred,3\n4,5\n",
+            "column 'a' of 'text.csv' must be numeric; data row 2 holds 'red'",
+        ),
+        (
+            "text.csv",
+            "a,y\n1,2\n3,high\n",
+            "column 'y' of 'text.csv' must be numeric; data row 2 holds 'high'",
+        ),
         (
             "date.csv",
             "day,y\n2020-01-01,2\n2020-01-02,3\n",
-            "column 'day' of 'date.csv' must be numeric; row 1",
+            "column 'day' of 'date.csv' must be numeric; data row 1",
         ),
-        ("gap.csv", "a,y\n1,2\n,3\n", "column 'a' of 'gap.csv' has no value (or NaN) in row 2"),
-        ("nan.csv", "a,y\n1,2\n3,nan\n", "column 'y' of 'nan.csv' has no value (or NaN) in row 2"),
-        ("inf.csv", "a,y\n1,2\n3,4\n-inf,3\n", "column 'a' of 'inf.csv' has an infinite value in row 3"),
+        ("gap.csv", "a,y\n1,2\n,3\n", "column 'a' of 'gap.csv' has no value (or NaN) in data row 2"),
+        ("nan.csv", "a,y\n1,2\n3,nan\n", "column 'y' of 'nan.csv' has no value (or NaN) in data row 2"),
+        ("inf.csv", "a,y\n1,2\n3,4\n-inf,3\n", "column 'a' of 'inf.csv' has an infinite value in data row 3"),
         ("none.csv", "a,z\n1,2\n3,4\n", "'none.csv' has no column 'y'. It has: a, z."),
         ("alone.csv", "y\n1\n2\n", "has no column besides the target 'y'"),
         ("flat.csv", "a,y\n1,2\n3,2\n", "the target 'y' is constant (2)"),
@@ -52,8 +60,8 @@ def test_duplicated_points_with_different_targets(fails, rows, frame, tmp_path):
         ("zero.csv", "a,y\n", "'zero.csv' has no rows: at least two samples"),
         ("empty.csv", "", "'empty.csv' cannot be read as CSV"),
         ("ragged.csv", "a,y\n1,2\n3,4,5,6\n", "'ragged.csv' cannot be read as CSV"),
-        ("wide.csv", "a,y\n1,2,3\n3,4,5\n", "CSV: row 1 has 3 values, and the header 2 names."),
-        ("late.csv", "a,y\n1,2\n3,4\n5,6,7\n", "CSV: row 3 has 3 values, and the header 2 names."),
+        ("wide.csv", "a,y\n1,2,3\n3,4,5\n", "CSV: data row 1 has 3 values, and the header 2 names."),
+        ("late.csv", "a,y\n1,2\n3,4\n5,6,7\n", "CSV: data row 3 has 3 values, and the header 2 names."),
         ("packed.csv.gz", b"\x1f\x8b no archive", "'packed.csv.gz' cannot be read as CSV"),
         ("packed.npz.gz", b"\x1f\x8b", "cannot tell the format of 'packed.npz.gz'"),
         ("text.npy", b"no array", "'text.npy' cannot be read as NPY"),
@@ -100,12 +108,12 @@ def test_no_file_and_a_folder(fails, tmp_path):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pd.Series(["a", "b", "c"]), "column 'x' of 'd.parquet' must be numeric; row 1 holds 'a'"),
-        (pd.Series(["a", "b", "a"], dtype="category"), "must be numeric; row 1 holds 'a'"),
-        (pd.to_datetime(pd.Series(["2020-01-01"] * 3)), "must be numeric; row 1"),
-        (pd.Series([1.0, None, 2.0]), "has no value (or NaN) in row 2"),
-        (pd.Series([1, None, 2], dtype="Int64"), "has no value (or NaN) in row 2"),
-        (pd.Series([[1], [2], [3]]), "must be numeric; row 1"),
+        (pd.Series(["a", "b", "c"]), "column 'x' of 'd.parquet' must be numeric; data row 1 holds 'a'"),
+        (pd.Series(["a", "b", "a"], dtype="category"), "must be numeric; data row 1 holds 'a'"),
+        (pd.to_datetime(pd.Series(["2020-01-01"] * 3)), "must be numeric; data row 1"),
+        (pd.Series([1.0, None, 2.0]), "has no value (or NaN) in data row 2"),
+        (pd.Series([1, None, 2], dtype="Int64"), "has no value (or NaN) in data row 2"),
+        (pd.Series([[1], [2], [3]]), "must be numeric; data row 1"),
     ],
 )
 def test_parquet_columns_that_cannot_be_used(fails, tmp_path, column, message):
@@ -123,7 +131,10 @@ def test_parquet_columns_that_cannot_be_used(fails, tmp_path, column, message):
         ({"X": np.ones((3, 2, 2)), "y": np.arange(3)}, "it has shape (3, 2, 2)"),
         ({"X": np.ones((3, 2)), "y": np.float64(3)}, "must have shape (n,) or (n, outputs)"),
         ({"X": np.ones((0, 2)), "y": np.ones(0)}, "must have shape (n,) or (n, outputs)"),
-        ({"X": np.array([[1, np.nan], [1, 2]]), "y": np.arange(2)}, "NaN or infinite value at index (0, 1)"),
+        (
+            {"X": np.array([[1, np.nan], [1, 2]]), "y": np.arange(2)},
+            "NaN or infinite value in data row 1, entry 2",
+        ),
         ({"X": np.array([["a"], ["b"]]), "y": np.arange(2)}, "array 'X' of 'd.npz' must hold real numbers"),
         ({"X": np.ones((2, 2)) * 1j, "y": np.arange(2)}, "must hold real numbers; it has type complex128"),
         ({"X": np.ones((2, 2))}, "has no array 'y'. It has: X."),

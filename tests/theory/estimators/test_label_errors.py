@@ -256,14 +256,25 @@ POINTS = np.arange(40.0).reshape(20, 2)
         (POINTS, np.linspace(0, 1, 20), "is no class number"),
         (POINTS, np.arange(20), "20 of 20 classes have one"),
         (np.where(POINTS == 5, np.nan, POINTS), LABELS, "X has 1 NaN"),
-        (pd.DataFrame({"a": [1.0, None] * 10}), LABELS, "column 'a' of X has no value in row 2"),
-        (pd.DataFrame({"a": ["x", None] * 10}), LABELS, "column 'a' of X has no value in row 2"),
+        (
+            pd.DataFrame({"b": [1.0] * 20, "a": [1.0, None] * 10}),
+            LABELS,
+            "X has 10 empty cells in 1 column, the first in column 'a' at index 1. Fill them in",
+        ),
+        (pd.DataFrame({"a": ["x", None] * 10}), LABELS, "10 empty cells in 1 column"),
+        (pd.DataFrame({"a": [1.0, np.inf] * 10}), LABELS, "10 infinite cells in 1 column, the first in"),
+        (
+            np.arange(80.0)[:, None],
+            np.arange(80) // 2,
+            "has 40 different numbers in 80 rows: is it a quantity",
+        ),
+        (np.arange(80.0)[:, None], (np.arange(80) // 2).astype(object), "is it a quantity"),
         ([["a", "b"]] * 20, LABELS, "Encode text"),
         (POINTS, pd.Series(["cat", pd.NA] * 10, dtype="string"), "no value at 10 of 20 samples"),
         (
             pd.DataFrame(np.where(POINTS == 5, np.nan, POINTS), columns=["a", "a"]),
             LABELS,
-            "column 'a' of X has no",
+            "1 empty cell in 1 column, the first in column 'a' at index 2",
         ),
     ],
 )
@@ -302,6 +313,27 @@ def test_more_classes_than_fit_are_refused_before_any_work(monkeypatch):
     monkeypatch.setattr("selfdistill.theory.spectra.memory_cost.available_memory", lambda: 1000)
     with pytest.raises(TooLargeError, match="one output a class"):
         label_errors.as_classes(LABELS, 20)
+
+
+def test_many_classes_may_be_numbers_where_each_has_many_samples_and_else_have_names():
+    numbers = np.arange(310) % 31
+    assert len(label_errors.as_classes(numbers, 310)[0]) == 31
+    assert len(label_errors.as_classes(numbers[:150].astype(str), 150)[0]) == 31
+    assert len(label_errors.as_classes(np.arange(60) // 2, 60)[0]) == 30
+    with pytest.raises(InputError, match="31 different numbers in 309 rows"):
+        label_errors.as_classes(numbers[:309], 309)
+
+
+def test_labels_that_have_nothing_to_do_with_the_features_are_noted():
+    for seed in range(5):
+        x, _, given = blobs(seed, n=90, rate=0.3)
+        assert not any("may be chance" in note for note in find_label_errors(x, given).notes)
+    said = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        found = find_label_errors(rng.standard_normal((300, 4)), rng.permutation(np.arange(300) % 3))
+        said.append(any("may be chance" in note for note in found.notes))
+    assert np.mean(said) > 0.7  # the least error of many settings may by chance be lower by 2 %
 
 
 def test_constant_features_say_nothing_and_do_not_break():
