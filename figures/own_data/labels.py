@@ -264,7 +264,7 @@ def summary(result: OwnLabels) -> list[tuple[str, str]]:
         ("least lead of a true label over a wrong one", f"{found.gap:.3f}"),
         (
             "rounds that correct all, predicted",
-            f"{needed} (of the training labels, in the clustered model of the theory)",
+            f"{needed} (for the training labels, in the clustered model of the theory)",
         ),
         (
             "rounds chosen by leave-one-out",
