@@ -268,7 +268,7 @@ def summary(result: OwnLabels) -> list[tuple[str, str]]:
         ),
         (
             "rounds chosen by leave-one-out",
-            f"{found.rounds} (ridge {found.ridge:.3g}{width}; all that is shown was found with these)",
+            f"{found.rounds} (ridge {found.ridge:.3g}{width}; scores and suggestions are of this fit)",
         ),
         ("most frequent confusion", confusion(found)),
     ]

@@ -189,6 +189,6 @@ def test_what_cannot_be_written_is_refused_before_any_work(fails, frame, csv, tm
 def test_it_says_which_number_of_rounds_applies(run, csv):
     out = re.sub(r"\s+", " ", run(csv, "--target", "y")[1])
     assert "(for the training labels, in the clustered model of the theory)" in out
-    assert "all that is shown was found with these)" in out
+    assert "scores and suggestions are of this fit)" in out
     shown = run("--help")[1]
     assert shown.count("comma-separated") == 2
