@@ -19,6 +19,7 @@ from ..empirical.jobs.store import write_dataset
 from ..theory import InputError
 from .artefact import Artefact, write_atomically, write_text
 from .claim import Claim
+from .machine import commit
 from .outcomes import Outcome, keep_outcome
 from .scale import Scale
 
@@ -148,7 +149,8 @@ def _run(artefact: Artefact, scale: Scale, folder: Path | None) -> Outcome:
     try:
         data = artefact.measure(scale)
         claims = artefact.claims(data)
-        picture = save(artefact, data, artefact.draw(data), folder) if folder else None
+        made = data.assign_attrs(artefact=artefact.key, scale=scale.name, seed=scale.seed, commit=commit())
+        picture = save(artefact, made, artefact.draw(data), folder) if folder else None
     except (OSError, InputError) as error:
         if isinstance(error, OSError) or scale.data is None:
             raise

@@ -24,6 +24,7 @@ METRICS: dict[str, tuple[str, Better, float]] = {
     "ece": ("calibration error", "lower", SHARE),
     "ece_10": ("calibration error", "lower", SHARE),
     "ece_20": ("calibration error", "lower", SHARE),
+    "scaled_ece_10": ("calibration error after temperature scaling", "lower", SHARE),
     "aurc": ("AURC", "lower", SHARE),
 }
 

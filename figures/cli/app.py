@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from ..artefact import find_artefacts, select_artefacts
 from ..presets import LARGEST_SEED, PAPERS, ScaleName
-from .costs import read_costs
+from .costs import alone, read_costs
 
 # Commands on a user's own data, each a function of its own name in a module that is imported when it is given.
 OWN_DATA = {
@@ -218,7 +218,7 @@ def list_artefacts(artefacts: Names = None, quiet: QuietNames = False, as_json: 
                 "paper": PAPERS[a.paper],
                 "title": a.title,
                 "own_data": a.own_data or None,
-                "seconds": costs.get(a.key, {}),
+                "seconds": alone(a.key, costs),
             }
             for a in chosen
         ]
@@ -226,7 +226,7 @@ def list_artefacts(artefacts: Names = None, quiet: QuietNames = False, as_json: 
         return
     width = max(len(a.key) for a in chosen)
     for a in chosen:
-        seconds = costs.get(a.key, {})
+        seconds = alone(a.key, costs)
         cost = ", ".join(f"{scale} {seconds[scale]:g} s" for scale in get_args(ScaleName) if scale in seconds)
         line = a.key if quiet else f"{a.key:<{width}}  {cost:<42}  {a.title}"
         console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from ..claim import VERDICTS, Claim
+from ..machine import commit, hardware
 from ..outcomes import Outcome
 from ..presets import PAPERS
 from ..remarks import power
@@ -164,7 +165,9 @@ def environment(scale: Scale) -> dict[str, str]:
     facts = {
         "scale": scale.name,
         "seed": str(scale.seed),
+        "commit": commit(),
         "device": scale.device,
+        "hardware": hardware(scale.device),
         **({"data": f"{scale.data.description}, hash {scale.data.digest}"} if scale.data else {}),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..artefact import Artefact, find_artefacts, write_text
 from ..claim import VERDICTS, Claim
 from ..presets import PAPERS
+from ..reference import read
 from ..remarks import duration, remarks
 from ..statements import glossary, notation, papers, statements
 from .thorough import FILE, Finished, finished_artefacts
@@ -29,6 +30,34 @@ def glossary_page() -> str:
     """Return the documentation's glossary, in Markdown."""
     entries = "\n\n".join(f"{term}\n: {meaning}" for term, meaning in glossary().items())
     return f"# Glossary\n\n{entries}\n"
+
+
+def settings_page() -> str:
+    """Return the page of where soft labels are compared, and of the settings found there, in Markdown."""
+    lines = [
+        "# Where soft labels are compared",
+        "",
+        _MADE_BY.format("figures/data/settled.json"),
+        "",
+        "Published settings are the papers' own. Tuned ones were settled by one search for all methods: by",
+        "validation NLL on problems of seeds that no claim uses, from a small grid outwards along ladders of values,",
+        "until the best value is at no edge. The lines above the tables say what all networks have in common.",
+    ]
+    for regime, found in read("settled.json")["regimes"].items():
+        seeds = ", ".join(map(str, found["seeds"]))
+        lines += [
+            "", f"## {regime[0].upper()}{regime[1:]}", "", f"{found['comparison']}. Settled on seeds {seeds}.", "",
+            "| method | settings | validation NLL | candidates | at the end of its ladder |", "|---|---|---|---|---|",
+        ]  # fmt: skip
+        for name, method in found["methods"].items():
+            values = ", ".join(
+                f"{key.replace('_', ' ')} {value:g}" for key, value in method["settings"].items()
+            )
+            ends = ", ".join(method["at_the_end_of_its_ladder"]).replace("_", " ")
+            lines.append(
+                f"| {name} | {values} | {method['validation_nll']:.3f} | {method['candidates']} | {ends} |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def claims_page(run: dict[str, Finished]) -> str:
@@ -89,7 +118,9 @@ def results_page(run: dict[str, Finished]) -> str:
         "",
         _MADE_BY.format("what it is made from (the page on the thorough run says how)"),
         "",
-        "Scale `thorough` has the seeds and networks to decide claims; [how it is run](thorough_run.md).",
+        "Scale `thorough` has the seeds and networks to decide claims; [how it is run](thorough_run.md), and",
+        "[where soft labels are compared, with which settings](settings.md). Intervals are at 95 %, each by itself;",
+        "where Holm's correction for the claims of its figure and setting changes a verdict, its row says so.",
         "",
         summary(run),
         "",
@@ -152,7 +183,8 @@ def table(run: dict[str, Finished]) -> list[str]:
     if not run:
         return []
     lines = ["| paper | artefacts | theorems | " + " | ".join(f"measured: {v}" for v in VERDICTS) + " |"]
-    lines.append("|---" * (3 + len(VERDICTS)) + "|")
+    lines[0] += " held, and past the dull rule |"
+    lines.append("|---" * (4 + len(VERDICTS)) + "|")
     for paper, title in PAPERS.items():
         own = [finished for key, finished in run.items() if key.startswith(f"{paper}.")]
         if not own:
@@ -162,7 +194,10 @@ def table(run: dict[str, Finished]) -> list[str]:
         measured = Counter[str](claim.verdict for claim in claims if claim.kind == "measured")
         holding = sum(claim.verdict == "holds" for claim in theorems)
         cells = [title, f"{len(own)} of {sum(a.paper == paper for a in find_artefacts())}"]
+        ruled = [c for c in claims if c.verdict == "holds" and c.dull_rule]
+        beaten = sum(c.dull_rule is not None and bool(c.dull_rule.beaten) for c in ruled)
         cells += [f"{holding} of {len(theorems)} checks hold", *(str(measured[v]) for v in VERDICTS)]
+        cells.append(f"{beaten} of {len(ruled)}" if ruled else "")
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -213,6 +248,7 @@ def write_pages(checkout: Path) -> None:
     made = {
         "claims": claims_page(run),
         "glossary": glossary_page(),
+        "settings": settings_page(),
         "results": results_page(run),
         "gallery": gallery_page(run, checkout),
     }
