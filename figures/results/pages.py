@@ -45,8 +45,9 @@ def settings_page() -> str:
     ]
     for regime, found in read("settled.json")["regimes"].items():
         seeds = ", ".join(map(str, found["seeds"]))
+        same = found["comparison"].replace("none augmentation", "no augmentation")
         lines += [
-            "", f"## {regime[0].upper()}{regime[1:]}", "", f"{found['comparison']}. Settled on seeds {seeds}.", "",
+            "", f"## {regime[0].upper()}{regime[1:]}", "", f"{same}. Settled on seeds {seeds}.", "",
             "| method | settings | validation NLL | candidates | at the end of its ladder |", "|---|---|---|---|---|",
         ]  # fmt: skip
         for name, method in found["methods"].items():
