@@ -157,7 +157,10 @@ def measured(scale: Scale, setting: Setting, students: Sequence[Student]) -> xr.
 
 def side_by_side(tables: dict[str, xr.Dataset], dim: str = "setting") -> xr.Dataset:
     """Tables of several settings as one, NaN where one has fewer seeds or students."""
-    joined = list(tables.values())
+    joined = [
+        table if "seed" in table.coords else table.assign_coords(seed=np.arange(table.sizes["seed"]))
+        for table in tables.values()
+    ]
     order = dict.fromkeys(
         name for table in joined for name in table["student"].values
     )  # xarray would sort them

@@ -88,7 +88,7 @@ def draw(data: xr.Dataset) -> Figure:
             label=label,
         )
     for weight in data["best_weight"].values:
-        panel.axvline(weight, color=BOUND, linewidth=0.7)
+        panel.axvline(weight, color=BOUND, linewidth=0.7, alpha=0.35)
     panel.plot([], [], color=BOUND, linewidth=0.7, label="estimated best, each seed")
     panel.set(xlabel="weight of the labels", ylabel="error on test points", title="Students of every weight")
     legend_below(panel, 2)

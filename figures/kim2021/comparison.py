@@ -3,8 +3,9 @@
 Error, top-5 error, negative log-likelihood, calibration error (10 bins, as the paper has it) and area under the
 risk-coverage curve, by the papers' settings, all less cross-entropy's on the same split, whose own mean stands under
 each panel: means with 95 % intervals over seeds. Open circles are the NLL and the calibration error after temperature
-scaling. Grey diamonds are what the paper reports for a PreAct ResNet-18 on CIFAR-100, less its cross-entropy. The axis
-of the NLL is linear up to 0.1 and logarithmic beyond.
+scaling. Grey diamonds are what the paper reports for a PreAct ResNet-18 on CIFAR-100, less its cross-entropy. All axes
+but the calibration error's are linear up to a difference (3 points of error, 1 of top-5 error, 0.1 nats, 20 of the
+AURC) and logarithmic beyond.
 
 Data: overconfident digits, made to resemble the paper's cross-entropy, and a hundred classes of digit pairs.
 """
@@ -36,6 +37,8 @@ PANELS = {
     "ece_10": ("ECE, %", 100, "ece_percent", False),
     "aurc": ("AURC × 1000", 1000, "aurc_x1000", False),
 }
+# Axes on which one method's large difference would hide the small ones: linear up to here, logarithmic beyond.
+CLOSE = {"accuracy": 3.0, "top5": 1.0, "nll": 0.1, "aurc": 20.0}
 REPORTED = {CE: "cross_entropy", "label smoothing": "label_smoothing", "progressive": "progressive"}
 WHY = {
     "accuracy": (
@@ -107,8 +110,8 @@ def draw(data: xr.Dataset) -> Figure:
                     "D", color=BOUND, markersize=4, markerfacecolor="none", label="reported by the paper, CIFAR-100",
                 )  # fmt: skip
             panel.axvline(0, color=BOUND, linestyle=":", linewidth=1)
-            if metric == "nll":
-                linear_near_zero(panel, "x", 0.1)
+            if metric in CLOSE:
+                linear_near_zero(panel, "x", CLOSE[metric])
             panel.set_xlabel(f"{label} (cross-entropy: {level:.3g})")
             panel.set_yticks(range(len(methods)), methods if panel is row[0] else [])
         row[0].set_title(where, loc="left")
