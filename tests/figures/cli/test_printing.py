@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from selfdistill.figures.artefact import find_artefacts
 from selfdistill.figures.claim import Claim
 from selfdistill.figures.cli.app import app, artefact_names, scale_names
-from selfdistill.figures.cli.costs import merge_costs, read_costs
+from selfdistill.figures.cli.costs import alone, merge_costs, read_costs
 from selfdistill.figures.cli.printing import outcome_line, run_json
 from selfdistill.figures.outcomes import Outcome
 from selfdistill.figures.scale import Scale
@@ -72,7 +72,7 @@ def test_list_has_one_line_an_artefact_with_its_cost():
     assert [line.split()[0] for line in lines] == keys
     costs = read_costs()
     for key, line in zip(keys, lines, strict=True):
-        for scale, seconds in costs.get(key, {}).items():
+        for scale, seconds in alone(key, costs).items():
             assert f"{scale} {seconds:g} s" in line
     assert run("list", "--quiet").stdout.split() == keys
     rows = json.loads(run("list", "mobahi2020.risk", "--json").stdout)
