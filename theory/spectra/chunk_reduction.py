@@ -15,12 +15,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg import blas
 
 from ..base.validation import Array, InputError, as_matrix, as_targets
 from .memory_cost import features_cost, require_memory
 
 _EPS = float(np.finfo(np.float64).eps)
 _CHUNK_BYTES = 2**26
+# Rows of a chunk that are squared at once.
+_SLAB_BYTES = 2**24
 # Ratio of squared singular values down to which one reading gives them to 1e-11.
 _ONE_READING = 1e-5
 
@@ -233,7 +236,7 @@ def _second_reading(chunks: Chunks, columns: Array, singular: Array, vectors: Ar
     With ``Z = F V / s`` and ``ZᵀZ = MᵀM``, ``F = Z s Vᵀ`` has the singular values of the small ``M s Vᵀ``.
     """
     n, p = chunks.shape
-    square, right = chunks.total(_projected_moments, columns, vectors / singular)
+    square, right = chunks.total(_moments, columns, vectors / singular)
     size = np.sqrt(np.maximum(np.diag(square), np.finfo(np.float64).tiny))
     values, turn = scipy.linalg.eigh(square / np.outer(size, size), driver="evd", check_finite=False)
     root = np.sqrt(np.maximum(values, 0.0))
@@ -253,20 +256,33 @@ def _split(columns: Array | None, sizes: tuple[int, ...]) -> list[Array | None]:
     return list(np.split(columns, np.cumsum(sizes)[:-1]))
 
 
-def _moments(block: Array, rows: Array) -> Parts:
-    """``FᵀF`` (one triangle computed, both filled) and ``FᵀY`` of one chunk."""
-    block = np.ascontiguousarray(block, dtype=np.float64)
-    # Reading the row-major chunk as its transpose costs no copy.
-    lower = np.tril(scipy.linalg.blas.dsyrk(1.0, block.T, lower=1))
+def _moments(block: Array, rows: Array, directions: Array | None = None) -> Parts:
+    """``ZᵀZ`` (one triangle computed, both filled) and ``ZᵀY`` of one chunk, Z being F or ``F directions``.
+
+    Some rows at a time are brought to double precision, always in the same place: a new array for all of a chunk
+    takes as long as its products. All products are SciPy's: where NumPy brings a BLAS of its own, its threads and
+    SciPy's wait for one another, and products take twice as long.
+    """
+    n, p = block.shape
+    step = min(n, max(1, _SLAB_BYTES // (8 * p)))
+    held = None if block.dtype == np.float64 and block.flags.c_contiguous else np.empty((step, p))
+    turned = None if directions is None else np.asfortranarray(directions.T)
+    lower, right = np.zeros((p, p), order="F"), np.zeros((p, rows.shape[1]))
+    for at in range(0, n, step):
+        slab = block[at : at + step]
+        if held is not None:
+            np.copyto(held[: len(slab)], slab)
+            slab = held[: len(slab)]
+        # The transpose of row-major rows is what BLAS reads without a copy.
+        columns = slab.T if turned is None else blas.dgemm(1.0, turned, slab.T)
+        lower = blas.dsyrk(1.0, columns, beta=1.0, c=lower, overwrite_c=True, lower=1)
+        right += blas.dgemm(1.0, columns, rows[at : at + step])
+    lower = np.tril(lower)
     if not np.isfinite(lower).all():
         raise InputError(
             "features have NaN or infinite values (or squares that overflow). Remove them first."
         )
-    return lower + np.tril(lower, -1).T, block.T @ rows
-
-
-def _projected_moments(block: Array, rows: Array, directions: Array) -> Parts:
-    return _moments(np.asarray(block, dtype=np.float64) @ directions, rows)
+    return lower + np.tril(lower, -1).T, right
 
 
 def _correlation(block: Array, rows: Array) -> Parts:
