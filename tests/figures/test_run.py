@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from selfdistill.empirical.jobs.runner import LostProcessError
+from selfdistill.empirical.jobs.store import read_dataset
 from selfdistill.figures import artefact as artefacts
 from selfdistill.figures.artefact import Artefact, find_artefacts, select_artefacts
+from selfdistill.figures.machine import commit, hardware
+from selfdistill.figures.report.page import environment
 from selfdistill.figures.run import find_obstacles, run_artefacts
 from selfdistill.figures.scale import Scale
 from selfdistill.theory import InputError
@@ -67,3 +70,14 @@ def test_figures_stand_in_the_order_of_their_story(monkeypatch):
 def test_an_artefact_that_moved_keeps_its_old_name(monkeypatch):
     monkeypatch.setitem(artefacts.FORMER_KEYS, "kim2021.former", "mobahi2020.sinusoid")
     assert [a.key for a in select_artefacts(["kim2021.former"])] == ["mobahi2020.sinusoid"]
+
+
+def test_data_and_report_say_where_they_come_from(tmp_path):
+    (artefact,) = select_artefacts(["near_interpolation"])
+    scale = Scale("smoke", 3)
+    run_artefacts([artefact], scale, tmp_path)
+    made = read_dataset(tmp_path / f"{artefact.key}.nc").attrs
+    told = {"artefact": artefact.key, "scale": "smoke", "seed": 3, "commit": commit()}
+    assert {name: made[name] for name in told} == told
+    facts = environment(scale)
+    assert (facts["commit"], facts["hardware"]) == (commit(), hardware("cpu"))

@@ -19,6 +19,7 @@ from selfdistill.figures.cli.costs import expected_seconds
 from selfdistill.figures.cli.printing import sample_line
 from selfdistill.figures.conditions import DullRule, Precondition
 from selfdistill.figures.outcomes import Outcome, keep_outcome, kept_fields
+from selfdistill.figures.reference import read
 from selfdistill.figures.report import page as report
 from selfdistill.figures.results import take_up as command
 from selfdistill.figures.results.history import same_claim
@@ -136,10 +137,16 @@ def test_pages_show_what_was_found(checkout, tmp_path):
         "| [M19](claims.md#m19) | **holds** | Error \\| falls by round 20. | 1.05 [",
         "met: it fits its labels (measured 0.99); cannot be told from a constant (0.1235); 4 samples; enough for an",
         "Checks of theorems (M7): 1 holds.",
-        "1 of 1 checks hold | 1 | 0 | 0 | 0 |",
+        "1 of 1 checks hold | 1 | 0 | 0 | 0 | 0 | 0 of 1 |",  # the last: the constant could not be told from it
     ):
         assert said in results
     assert f"Thorough: 1 holds in [{FIRST.key}](results.md#mobahi2020near_interpolation)" in claims_page(run)
+    settings = (checkout / "docs" / "settings.md").read_text(encoding="utf-8")
+    for regime, searched in read("settled.json")["regimes"].items():
+        seeds = ", ".join(map(str, searched["seeds"]))
+        assert f"## {regime[0].upper()}{regime[1:]}" in settings
+        assert f"Settled on seeds {seeds}." in settings
+        assert f"| {searched['methods']['progressive']['validation_nll']:.3f} |" in settings
     assert summary(run) in (checkout / "README.md").read_text(encoding="utf-8")
     assert "(thorough, commit" in (checkout / "docs" / "gallery.md").read_text(encoding="utf-8")
 
